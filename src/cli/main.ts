@@ -1,0 +1,34 @@
+#!/usr/bin/env node
+import { Command, CommanderError } from "commander";
+import { makeDemoCommand } from "./demo.ts";
+import { EXIT, exitCodeOf, messageOf } from "./exit-code.ts";
+import { makeLatestCommand } from "./latest.ts";
+import { makeServeCommand } from "./serve.ts";
+import { makeSumdbCommand } from "./sumdb.ts";
+
+const program = new Command("proofdns")
+  .description("The latest version of a Go module in one DNS answer, with its proof.")
+  .addHelpText(
+    "after",
+    "\nExit codes: 0 proven, 1 proven absent or untagged, 2 could not check or bad usage, 3 verification failed.",
+  )
+  .showHelpAfterError("(--help shows the options)");
+
+for (const command of [makeLatestCommand(), makeServeCommand(), makeSumdbCommand(), makeDemoCommand()]) {
+  command.exitOverride().showHelpAfterError("(--help shows the options)");
+  program.addCommand(command);
+}
+program.exitOverride();
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (error instanceof CommanderError) {
+    // Commander has printed its sentence; help and version end with 0.
+    process.exitCode = error.exitCode === 0 ? EXIT.proven : EXIT.unchecked;
+  } else {
+    console.error(`proofdns: ${messageOf(error)}`);
+    if (process.env["PROOFDNS_DEBUG"]) console.error(error);
+    process.exitCode = exitCodeOf(error);
+  }
+}

@@ -1,0 +1,306 @@
+import { existsSync } from "node:fs";
+import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { isIP } from "node:net";
+import { join, resolve } from "node:path";
+import { Command } from "commander";
+import { DnsTransport } from "../client/transport-dns.ts";
+import { makeTrust, SUM_GOLANG_ORG } from "../client/verify/trust.ts";
+import { makeZone, type NameServerConfig } from "../dns/zone.ts";
+import { Service, type ServiceOptions } from "../service/service.ts";
+import { parseWitness } from "../service/witness.ts";
+import { SumdbFollower } from "../sumdb/follower.ts";
+import { HttpSumdbSource } from "../sumdb/http-source.ts";
+import { DirectoryTileCache } from "../sumdb/tile-cache.ts";
+import { parseDecimal } from "../vindex/decimal.ts";
+import { ProofdnsError } from "../vindex/error.ts";
+import {
+  formatVerifierKey,
+  KEY_TYPE_COSIGNATURE,
+  KEY_TYPE_ED25519,
+  parseVerifierKey,
+  type SignerKey,
+  type VerifierKey,
+} from "../vindex/note.ts";
+import { nodeEd25519, nodeSha256 } from "../vindex/platform.ts";
+import { formatPolicy, parsePolicy } from "../vindex/policy.ts";
+import { Store } from "../vindex/store.ts";
+import { parseDuration } from "./duration.ts";
+import { messageOf } from "./exit-code.ts";
+import { formatHostPort, parseHostPort } from "./host-port.ts";
+import { readOrMakeSignerKey } from "./key-file.ts";
+import { waitForSignal } from "./signal.ts";
+import { parseZoneName } from "./zone-name.ts";
+
+/** Options of `proofdns serve`, as given on the command line. */
+export interface ServeOptions {
+  readonly zone: string;
+  readonly listen: string;
+  readonly data: string;
+  readonly sumdb: string;
+  readonly poll: string;
+  readonly heartbeat: string;
+  readonly epochInterval: string;
+  readonly maxStall: string;
+  readonly ns?: readonly string[];
+  readonly hostmaster?: string;
+  readonly witness?: readonly string[];
+  readonly peer?: readonly string[];
+  readonly newLog?: boolean;
+  readonly overrideSize?: string;
+}
+
+/** Makes the command `proofdns serve`. */
+export function makeServeCommand(): Command {
+  return new Command("serve")
+    .description("follow a checksum database, build and sign its index, and serve it as the name server of a zone")
+    .requiredOption("--zone <zone>", "zone to serve, such as l.example.org")
+    .requiredOption("--listen <host:port>", "where to serve DNS by UDP and TCP; port 0 takes a free one")
+    .requiredOption("--data <dir>", "folder of keys, policy and store; made at the first start")
+    .option("--sumdb <vkey url>", "key and URL of the checksum database", `${SUM_GOLANG_ORG} https://sum.golang.org`)
+    .option("--poll <duration>", "time between questions to the checksum database", "60s")
+    .option("--heartbeat <duration>", "time between cosignatures of the clock", "60s")
+    .option("--epoch-interval <duration>", "least time between epochs", "10m")
+    .option("--max-stall <duration|off>", "the clock stops when the checksum database has not grown for so long", "6h")
+    .option(
+      "--ns <name=addresses...>",
+      "name servers of the zone, as NAME or NAME=ADDRESS,… (default: ns1.<zone> with the address of --listen)",
+    )
+    .option("--hostmaster <mailbox>", "mailbox in the SOA (default: hostmaster.<zone>)")
+    .option("--witness <vkey url...>", "witnesses that are asked to cosign; name them in the policy file too")
+    .option(
+      "--peer <host:port...>",
+      "other servers of the zone with the same key; asked before the first signature after a start",
+    )
+    .option("--new-log", "sign although the key has no store: only if nothing was ever published with this key")
+    .option("--override-size <n>", "sign although a witness knows the log at size n, larger than the store")
+    .action(async (options: ServeOptions) => {
+      await runServe(options, { hooks: {}, print: (line) => console.log(line) });
+    });
+}
+
+/** What a test puts between: hooks of the service, and where the lines go. */
+export interface ServeSeams {
+  readonly hooks: Pick<ServiceOptions, "onStep">;
+  readonly print: (line: string) => void;
+}
+
+/** Serves until SIGINT or SIGTERM. */
+export async function runServe(options: ServeOptions, seams: ServeSeams): Promise<void> {
+  const stopped = waitForSignal();
+  const opened = await openService(options, seams);
+  const { service, policyPath, sumdbKey, zone } = opened;
+  try {
+    const starting = service.start();
+    // Stopped before it was ready: whatever the start still throws is of no interest then.
+    starting.catch(() => {});
+    const started = await Promise.race([starting, stopped]);
+    if (typeof started !== "string") {
+      const { address, served } = started;
+      const listen = formatHostPort({ host: address.address, port: address.port });
+      const ready = { ready: true, zone, listen, policy: policyPath, sumdbKey: formatVerifierKey(sumdbKey), ...served };
+      seams.print(JSON.stringify(ready));
+      log("info", `serving ${zone} on ${listen}; stop with SIGTERM`);
+      await stopped;
+    }
+    log("info", "stopping");
+  } finally {
+    await service.close();
+  }
+}
+
+function log(level: "info" | "alarm", message: string): void {
+  console.error(`${new Date().toISOString()} ${level} ${message}`);
+}
+
+/** Reads everything that can be wrong before anything is made, then makes keys, policy and store. */
+async function openService(
+  options: ServeOptions,
+  seams: ServeSeams,
+): Promise<{ service: Service; policyPath: string; sumdbKey: VerifierKey; zone: string }> {
+  const { host, port } = parseHostPort(options.listen);
+  const bareZone = parseZoneName(options.zone);
+  const zone = makeZone({
+    apex: bareZone,
+    nameServers: makeNameServers(options.ns, bareZone, host),
+    hostmaster: options.hostmaster ?? `hostmaster.${bareZone}`,
+  });
+  const sumdb = parseSumdb(options.sumdb);
+  const source = new HttpSumdbSource(sumdb.url);
+  const witnesses = (options.witness ?? []).map(parseWitness);
+  const peers = (options.peer ?? []).map((name) => ({ name, transport: new DnsTransport({ server: name }) }));
+  const times = {
+    poll: parseDuration(options.poll),
+    heartbeat: parseDuration(options.heartbeat),
+    epochInterval: parseDuration(options.epochInterval),
+    maxStall: options.maxStall === "off" ? undefined : parseDuration(options.maxStall),
+  };
+  if (times.poll === 0 || times.heartbeat === 0) {
+    throw new ProofdnsError("MALFORMED_INPUT", "--poll and --heartbeat are at least 1s");
+  }
+  const overrideSize = options.overrideSize === undefined ? undefined : parseDecimal(options.overrideSize);
+  if (options.overrideSize !== undefined && overrideSize === undefined) {
+    throw new ProofdnsError("MALFORMED_INPUT", `--override-size ${options.overrideSize} is not a number`);
+  }
+  const folder = resolve(options.data);
+  const { logKey, clockKey, store } = await openStore(folder, bareZone, sumdb.key, options.newLog === true);
+  try {
+    const policyPath = join(folder, "policy");
+    const policy = await openPolicy(policyPath, bareZone, logKey, clockKey);
+    const tileCache = new DirectoryTileCache(join(folder, "tiles"));
+    const service = await Service.open({
+      zone,
+      host,
+      port,
+      store,
+      follower: new SumdbFollower({
+        verifierKey: sumdb.key,
+        source,
+        tileCache,
+        log,
+        sha256: nodeSha256,
+        ed25519: nodeEd25519(),
+      }),
+      sumdbKey: sumdb.key,
+      logKey,
+      clockKey,
+      policy,
+      witnesses,
+      peers,
+      ...times,
+      log,
+      onEpoch: (served) => seams.print(JSON.stringify(served)),
+      onProgress: makeProgress(),
+      onFork: (evidence) => saveEvidence(folder, evidence),
+      onCommitted: (sumdbSize) => tileCache.removeBelow(sumdbSize),
+      ...(overrideSize === undefined ? {} : { overrideSize }),
+      ...seams.hooks,
+    });
+    return { service, policyPath, sumdbKey: sumdb.key, zone: `${bareZone}.` };
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+/** Says how far a long fetch is, at most every two seconds. */
+function makeProgress(): (done: number, total: number) => void {
+  let last = Date.now();
+  return (done, total) => {
+    const now = Date.now();
+    if (now - last < 2_000) return;
+    last = now;
+    log("info", `verified ${done} of ${total} new records (${Math.floor((100 * done) / total)} %)`);
+  };
+}
+
+/**
+ * Opens keys and store together. A key without its store would sign a second log under the same name, and a store without its key
+ * cannot go on: both are refused.
+ */
+async function openStore(
+  folder: string,
+  zone: string,
+  sumdbKey: VerifierKey,
+  isNewLog: boolean,
+): Promise<{ logKey: SignerKey; clockKey: SignerKey; store: Store }> {
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw new ProofdnsError("STORE_UNUSABLE", `cannot make the folder ${folder}: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+  const keyPath = join(folder, "log.key");
+  const storeFolder = join(folder, "store");
+  const hasStore = existsSync(join(storeFolder, "CURRENT"));
+  const hasKey = existsSync(keyPath);
+  // Until the store exists the key has another name, so that a crash in between is no "key without its store".
+  const newKeyPath = `${keyPath}.new`;
+  if (hasKey && !hasStore && !isNewLog) {
+    throw new ProofdnsError(
+      "KEY_UNUSABLE",
+      `${keyPath} exists and the store ${storeFolder} does not: signing again could fork the log. Restore the store, or give --new-log if nothing was ever published with this key`,
+    );
+  }
+  if (!hasKey && hasStore && !existsSync(newKeyPath)) {
+    throw new ProofdnsError(
+      "KEY_UNUSABLE",
+      `the store ${storeFolder} exists and its key ${keyPath} does not; restore the key`,
+    );
+  }
+  const warn = (message: string): void => log("alarm", message);
+  const origin = `${zone}/p1`;
+  const logKey = await readOrMakeSignerKey(hasKey ? keyPath : newKeyPath, origin, KEY_TYPE_ED25519, warn);
+  if (hasStore && hasKey && !existsSync(join(folder, "clock.key"))) {
+    throw new ProofdnsError(
+      "KEY_UNUSABLE",
+      `the store ${storeFolder} exists and ${join(folder, "clock.key")} does not: clients know the old clock; restore the key`,
+    );
+  }
+  const clockKey = await readOrMakeSignerKey(join(folder, "clock.key"), `${zone}/clock`, KEY_TYPE_COSIGNATURE, warn);
+  const store = await Store.open(storeFolder, {
+    origin,
+    logKey: formatVerifierKey(logKey.verifierKey),
+    sumdbKey: formatVerifierKey(sumdbKey),
+  });
+  if (!hasKey) await rename(newKeyPath, keyPath);
+  return { logKey, clockKey, store };
+}
+
+/** Reads the operator's policy, or writes the first one: the clock alone is the quorum. */
+async function openPolicy(
+  path: string,
+  zone: string,
+  logKey: SignerKey,
+  clockKey: SignerKey,
+): Promise<ReturnType<typeof parsePolicy>> {
+  if (!existsSync(path)) {
+    const text = formatPolicy(logKey.verifierKey, [{ name: "clock", verifierKey: clockKey.verifierKey }]);
+    await writeFile(`${path}.tmp`, text, { mode: 0o644 });
+    await rename(`${path}.tmp`, path);
+  }
+  let bytes: Buffer;
+  try {
+    bytes = await readFile(path);
+  } catch (cause) {
+    throw new ProofdnsError("MALFORMED_POLICY", `cannot read the policy ${path}: ${messageOf(cause)}`, { cause });
+  }
+  const { logKey: named } = makeTrust({ zone, policy: bytes });
+  if (formatVerifierKey(named) !== formatVerifierKey(logKey.verifierKey)) {
+    throw new ProofdnsError(
+      "MALFORMED_POLICY",
+      `the policy ${path} names another key for ${zone}/p1 than ${formatVerifierKey(logKey.verifierKey)}`,
+    );
+  }
+  return parsePolicy(bytes);
+}
+
+/** `VKEY URL`; without a URL, https and the key's name. */
+function parseSumdb(text: string): { key: VerifierKey; url: string } {
+  const [vkey, url, ...rest] = text.trim().split(/[ \t]+/);
+  if (vkey === undefined || rest.length > 0) {
+    throw new ProofdnsError("MALFORMED_INPUT", `--sumdb ${JSON.stringify(text)}: expected a verifier key and a URL`);
+  }
+  const key = parseVerifierKey(vkey);
+  if (key.type !== KEY_TYPE_ED25519)
+    throw new ProofdnsError("MALFORMED_VERIFIER_KEY", "--sumdb: the key of a checksum database has type 0x01");
+  return { key, url: url ?? `https://${key.keyName}` };
+}
+
+function makeNameServers(given: readonly string[] | undefined, zone: string, host: string): NameServerConfig[] {
+  if (given === undefined || given.length === 0) {
+    const isAddress = isIP(host) !== 0 && host !== "0.0.0.0" && host !== "::";
+    return [{ name: `ns1.${zone}`, ...(isAddress ? { addresses: [host] } : {}) }];
+  }
+  return given.map((text) => {
+    const [name = "", addresses] = text.split("=");
+    return addresses === undefined ? { name } : { name, addresses: addresses.split(",") };
+  });
+}
+
+async function saveEvidence(folder: string, evidence: unknown): Promise<void> {
+  const path = join(folder, `evidence-${Date.now()}.json`);
+  await writeFile(`${path}.tmp`, `${JSON.stringify(evidence, undefined, 2)}\n`);
+  await rename(`${path}.tmp`, path);
+  log("alarm", `the evidence is in ${path}`);
+}
