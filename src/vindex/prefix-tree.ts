@@ -107,6 +107,11 @@ export class PrefixTree {
     return PrefixTree.empty(sha256).update(pairs);
   }
 
+  /** The root node, for walkers; undefined in the empty tree. A node with a `value` is a leaf. */
+  get root(): Node | undefined {
+    return this.#root;
+  }
+
   /** Root hash: a function of the set of pairs alone. */
   rootHash(): Hash {
     return this.#root?.hash ?? computeEmptyMapRoot(this.#sha256);
