@@ -85,6 +85,7 @@ export function makeWorld(texts: readonly string[]): World {
     // Module answers and heads of the newest epoch read nothing from a store.
     reader: undefined as unknown as StoreReader,
     sumdbKey: sumdbKey.verifierKey,
+    headVersion: 1,
     nextEpochTime: NOW + 600,
     hasRecordProofs: false,
     sha256: nodeSha256,

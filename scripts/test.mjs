@@ -1,4 +1,5 @@
-// Runs the tests: `npm test`, or `npm test -- FILE…` for some of them.
+// Runs the tests: `npm test`, or `npm test -- FILE…` for some of them. Those that start many threads or sit out many timeouts are named
+// `*.heavy.test.ts`: `npm run test:heavy` runs them alone.
 //
 // Node 20's own `--test` takes no globs, finds no .ts below a directory, and ends with 0 if it ran nothing. So the files
 // are listed here, and the run fails if a file reports fewer tests than it declares.
@@ -10,14 +11,17 @@ import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
+const isHeavy = process.argv[2] === "--heavy";
+
 function listTests(folder) {
   return readdirSync(folder, { withFileTypes: true, recursive: true })
     .filter((entry) => entry.isFile() && entry.name.endsWith(".test.ts"))
+    .filter((entry) => entry.name.endsWith(".heavy.test.ts") === isHeavy)
     .map((entry) => join(entry.parentPath ?? entry.path, entry.name))
     .sort();
 }
 
-const asked = process.argv.slice(2).map((file) => resolve(file));
+const asked = process.argv.slice(isHeavy ? 3 : 2).map((file) => resolve(file));
 const files = asked.length > 0 ? asked : listTests(join(root, "test"));
 if (files.length === 0) {
   console.error("No test files found.");
@@ -31,6 +35,8 @@ const { status, signal } = spawnSync(
   [
     "--import",
     "tsx",
+    "--import",
+    new URL("./plain-assert.mjs", import.meta.url).href,
     "--test",
     // By default a core is left idle: on a machine of two that doubles the time.
     `--test-concurrency=${availableParallelism()}`,

@@ -1,20 +1,24 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from "commander";
 import { makeDemoCommand } from "./demo.ts";
+import { makeDnssecCommand } from "./dnssec.ts";
 import { EXIT, exitCodeOf, messageOf } from "./exit-code.ts";
 import { makeLatestCommand } from "./latest.ts";
+import { readPackageVersion } from "./package-version.ts";
 import { makeServeCommand } from "./serve.ts";
 import { makeSumdbCommand } from "./sumdb.ts";
 
 const program = new Command("proofdns")
   .description("The latest version of a Go module in one DNS answer, with its proof.")
+  .version(readPackageVersion())
   .addHelpText(
     "after",
     "\nExit codes: 0 proven, 1 proven absent or untagged, 2 could not check or bad usage, 3 verification failed.",
   )
   .showHelpAfterError("(--help shows the options)");
 
-for (const command of [makeLatestCommand(), makeServeCommand(), makeSumdbCommand(), makeDemoCommand()]) {
+const commands = [makeLatestCommand(), makeServeCommand(), makeDnssecCommand(), makeSumdbCommand(), makeDemoCommand()];
+for (const command of commands) {
   command.exitOverride().showHelpAfterError("(--help shows the options)");
   program.addCommand(command);
 }

@@ -5,7 +5,11 @@ import { join, resolve } from "node:path";
 import { Command } from "commander";
 import { DnsTransport } from "../client/transport-dns.ts";
 import { makeTrust, SUM_GOLANG_ORG } from "../client/verify/trust.ts";
+import { ZoneSigner } from "../dns/dnssec/index.ts";
 import { makeZone, type NameServerConfig } from "../dns/zone.ts";
+import { LOG_LEVELS, type Logger, makeLogger, parseLogLevel } from "../service/log.ts";
+import type { ResponderConfig } from "../service/responder-config.ts";
+import { checkSigning } from "../service/self-check.ts";
 import { Service, type ServiceOptions } from "../service/service.ts";
 import { parseWitness } from "../service/witness.ts";
 import { SumdbFollower } from "../sumdb/follower.ts";
@@ -28,11 +32,22 @@ import { parseDuration } from "./duration.ts";
 import { messageOf } from "./exit-code.ts";
 import { formatHostPort, parseHostPort } from "./host-port.ts";
 import { readOrMakeSignerKey } from "./key-file.ts";
+import {
+  addNameServerOptions,
+  NAME_SERVER_DEFAULTS,
+  type NameServerOptions,
+  type NameServerSettings,
+  openResponderConfig,
+  parseNameServerOptions,
+  readResponderConfig,
+} from "./name-server-options.ts";
+import { makeServeMonitor } from "./serve-monitor.ts";
+import { Reloader } from "./serve-reload.ts";
 import { waitForSignal } from "./signal.ts";
 import { parseZoneName } from "./zone-name.ts";
 
 /** Options of `proofdns serve`, as given on the command line. */
-export interface ServeOptions {
+export interface ServeOptions extends Partial<NameServerOptions> {
   readonly zone: string;
   readonly listen: string;
   readonly data: string;
@@ -47,11 +62,13 @@ export interface ServeOptions {
   readonly peer?: readonly string[];
   readonly newLog?: boolean;
   readonly overrideSize?: string;
+  readonly logFormat?: string;
+  readonly logLevel?: string;
 }
 
 /** Makes the command `proofdns serve`. */
 export function makeServeCommand(): Command {
-  return new Command("serve")
+  const command = new Command("serve")
     .description("follow a checksum database, build and sign its index, and serve it as the name server of a zone")
     .requiredOption("--zone <zone>", "zone to serve, such as l.example.org")
     .requiredOption("--listen <host:port>", "where to serve DNS by UDP and TCP; port 0 takes a free one")
@@ -73,6 +90,13 @@ export function makeServeCommand(): Command {
     )
     .option("--new-log", "sign although the key has no store: only if nothing was ever published with this key")
     .option("--override-size <n>", "sign although a witness knows the log at size n, larger than the store")
+    .option("--log-format <text|json>", "form of the log, which goes to standard error", "text")
+    .option("--log-level <level>", "alarm, info, debug, or trace, which alone shows names that were asked", "info");
+  return addNameServerOptions(command)
+    .addHelpText(
+      "after",
+      "\nSIGHUP reads DNSSEC keys and cookie secrets again. SIGTERM answers what has arrived, and ends.",
+    )
     .action(async (options: ServeOptions) => {
       await runServe(options, { hooks: {}, print: (line) => console.log(line) });
     });
@@ -87,36 +111,114 @@ export interface ServeSeams {
 /** Serves until SIGINT or SIGTERM. */
 export async function runServe(options: ServeOptions, seams: ServeSeams): Promise<void> {
   const stopped = waitForSignal();
-  const opened = await openService(options, seams);
-  const { service, policyPath, sumdbKey, zone } = opened;
+  const log = makeServeLog(options);
+  const reloader = new Reloader((error) => log("alarm", `not reloaded: ${messageOf(error)}; what was there serves on`));
   try {
+    await serve(options, seams, log, stopped, reloader);
+  } finally {
+    await reloader.close();
+  }
+}
+
+async function serve(
+  options: ServeOptions,
+  seams: ServeSeams,
+  log: Logger,
+  stopped: Promise<string>,
+  reloader: Reloader,
+): Promise<void> {
+  const opened = await openService(options, seams, log);
+  const { service, config, policyPath, sumdbKey, zone } = opened;
+  let isDraining = false;
+  const { settings, heartbeat } = opened;
+  const watched = {
+    service,
+    config: () => opened.config,
+    threads: Math.max(1, settings.threads),
+    heartbeat,
+    isDraining: () => isDraining,
+  };
+  const monitor = settings.monitor === undefined ? undefined : makeServeMonitor(settings.monitor, watched, log);
+  try {
+    const monitorAddress = await monitor?.listen();
     const starting = service.start();
     // Stopped before it was ready: whatever the start still throws is of no interest then.
     starting.catch(() => {});
     const started = await Promise.race([starting, stopped]);
     if (typeof started !== "string") {
       const { address, served } = started;
+      reloader.attach(() => reload(opened, log));
       const listen = formatHostPort({ host: address.address, port: address.port });
-      const ready = { ready: true, zone, listen, policy: policyPath, sumdbKey: formatVerifierKey(sumdbKey), ...served };
+      const ds = config.keys === undefined ? [] : new ZoneSigner(config.keys).ds;
+      const ready = {
+        ready: true,
+        zone,
+        listen,
+        ...(monitorAddress === undefined ? {} : { monitor: formatHostPort(monitorAddress) }),
+        policy: policyPath,
+        sumdbKey: formatVerifierKey(sumdbKey),
+        ...(ds.length === 0 ? {} : { ds }),
+        ...served,
+      };
       seams.print(JSON.stringify(ready));
       log("info", `serving ${zone} on ${listen}; stop with SIGTERM`);
+      for (const one of ds) log("info", `the parent of ${zone} needs: ${zone} DS ${one}`);
       await stopped;
     }
     log("info", "stopping");
   } finally {
+    isDraining = true;
     await service.close();
+    await monitor?.close();
   }
 }
 
-function log(level: "info" | "alarm", message: string): void {
-  console.error(`${new Date().toISOString()} ${level} ${message}`);
+function makeServeLog(options: ServeOptions): Logger {
+  const { logFormat = "text", logLevel = "info" } = options;
+  if (logFormat !== "text" && logFormat !== "json") {
+    throw new ProofdnsError("MALFORMED_INPUT", `--log-format ${JSON.stringify(logFormat)}: it is text or json`);
+  }
+  const level = parseLogLevel(logLevel);
+  if (level === undefined) {
+    throw new ProofdnsError(
+      "MALFORMED_INPUT",
+      `--log-level ${JSON.stringify(logLevel)}: it is ${LOG_LEVELS.join(", ")}`,
+    );
+  }
+  return makeLogger({ format: logFormat, level });
+}
+
+/** Reads keys and secrets anew; what cannot be used changes nothing, and what is missing is not made. */
+async function reload(opened: OpenedService, log: Logger): Promise<void> {
+  const { folder, bareZone, settings, config } = opened;
+  const read = await readResponderConfig(folder, bareZone, config.zone, settings, (message) => log("alarm", message));
+  // The table of the rate limit goes on, and its key with it.
+  const next = { ...config, keys: read.keys, cookieSecrets: read.cookieSecrets };
+  checkSigning(next, Math.floor(Date.now() / 1000));
+  await opened.service.reload(next);
+  opened.config = next;
+  log("info", "keys and secrets were read again");
+}
+
+/** A service and what it was opened with. */
+interface OpenedService {
+  readonly service: Service;
+  readonly settings: NameServerSettings;
+  /** What the responders are made of just now. */
+  config: ResponderConfig;
+  readonly folder: string;
+  readonly policyPath: string;
+  readonly sumdbKey: VerifierKey;
+  /** With the final dot. */
+  readonly zone: string;
+  readonly bareZone: string;
+  /** Seconds. */
+  readonly heartbeat: number;
 }
 
 /** Reads everything that can be wrong before anything is made, then makes keys, policy and store. */
-async function openService(
-  options: ServeOptions,
-  seams: ServeSeams,
-): Promise<{ service: Service; policyPath: string; sumdbKey: VerifierKey; zone: string }> {
+async function openService(options: ServeOptions, seams: ServeSeams, log: Logger): Promise<OpenedService> {
+  const settings = await parseNameServerOptions({ ...NAME_SERVER_DEFAULTS, ...options });
   const { host, port } = parseHostPort(options.listen);
   const bareZone = parseZoneName(options.zone);
   const zone = makeZone({
@@ -142,8 +244,13 @@ async function openService(
     throw new ProofdnsError("MALFORMED_INPUT", `--override-size ${options.overrideSize} is not a number`);
   }
   const folder = resolve(options.data);
-  const { logKey, clockKey, store } = await openStore(folder, bareZone, sumdb.key, options.newLog === true);
+  const { logKey, clockKey, store } = await openStore(folder, bareZone, sumdb.key, options.newLog === true, log);
   try {
+    const warn = (message: string): void => log("alarm", message);
+    const opened = await openResponderConfig(folder, bareZone, zone, settings, warn);
+    const config = { ...opened, trace: log.writes("trace") ? log.format : undefined };
+    // A key that does not sign as it must is found before anything is bound.
+    checkSigning(config, Math.floor(Date.now() / 1000));
     const policyPath = join(folder, "policy");
     const policy = await openPolicy(policyPath, bareZone, logKey, clockKey);
     const tileCache = new DirectoryTileCache(join(folder, "tiles"));
@@ -166,16 +273,27 @@ async function openService(
       policy,
       witnesses,
       peers,
+      front: { config, threads: settings.threads, limits: settings.limits, drain: settings.drain },
       ...times,
       log,
       onEpoch: (served) => seams.print(JSON.stringify(served)),
-      onProgress: makeProgress(),
-      onFork: (evidence) => saveEvidence(folder, evidence),
+      onProgress: makeProgress(log),
+      onFork: (evidence) => saveEvidence(folder, evidence, log),
       onCommitted: (sumdbSize) => tileCache.removeBelow(sumdbSize),
       ...(overrideSize === undefined ? {} : { overrideSize }),
       ...seams.hooks,
     });
-    return { service, policyPath, sumdbKey: sumdb.key, zone: `${bareZone}.` };
+    return {
+      service,
+      settings,
+      config,
+      folder,
+      policyPath,
+      sumdbKey: sumdb.key,
+      zone: `${bareZone}.`,
+      bareZone,
+      heartbeat: times.heartbeat,
+    };
   } catch (error) {
     await store.close();
     throw error;
@@ -183,7 +301,7 @@ async function openService(
 }
 
 /** Says how far a long fetch is, at most every two seconds. */
-function makeProgress(): (done: number, total: number) => void {
+function makeProgress(log: Logger): (done: number, total: number) => void {
   let last = Date.now();
   return (done, total) => {
     const now = Date.now();
@@ -202,6 +320,7 @@ async function openStore(
   zone: string,
   sumdbKey: VerifierKey,
   isNewLog: boolean,
+  log: Logger,
 ): Promise<{ logKey: SignerKey; clockKey: SignerKey; store: Store }> {
   try {
     await mkdir(folder, { recursive: true, mode: 0o700 });
@@ -298,7 +417,7 @@ function makeNameServers(given: readonly string[] | undefined, zone: string, hos
   });
 }
 
-async function saveEvidence(folder: string, evidence: unknown): Promise<void> {
+async function saveEvidence(folder: string, evidence: unknown, log: Logger): Promise<void> {
   const path = join(folder, `evidence-${Date.now()}.json`);
   await writeFile(`${path}.tmp`, `${JSON.stringify(evidence, undefined, 2)}\n`);
   await rename(`${path}.tmp`, path);

@@ -1,11 +1,14 @@
-/** Resolves with the name of the first SIGINT or SIGTERM; a second one ends the process at once. */
+/** Resolves with the name of the first SIGINT or SIGTERM; a second one of either ends the process at once. */
 export function waitForSignal(): Promise<string> {
   return new Promise((resolve) => {
-    for (const name of ["SIGINT", "SIGTERM"] as const) {
-      process.once(name, () => {
-        resolve(name);
-        process.once(name, () => process.exit(130));
-      });
-    }
+    const names = ["SIGINT", "SIGTERM"] as const;
+    const first = (name: string): void => {
+      resolve(name);
+      for (const other of names) {
+        process.removeListener(other, first);
+        process.once(other, () => process.exit(130));
+      }
+    };
+    for (const name of names) process.on(name, first);
   });
 }

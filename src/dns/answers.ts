@@ -52,6 +52,8 @@ export function computeEpochTimes(
 /** One epoch to be served, with everything beside its tree. Immutable; the arrays and the log are shared and only grow. */
 export interface EpochSnapshot {
   readonly epoch: number;
+  /** As `ZoneData.headVersion`. */
+  readonly headVersion: number;
   readonly leaf: EpochLeaf;
   readonly logSignature: Uint8Array;
   /** Of the newest epoch. */
@@ -81,6 +83,10 @@ export class EpochAnswers implements ZoneData {
 
   get epoch(): number {
     return this.#s.epoch;
+  }
+
+  get headVersion(): number {
+    return this.#s.headVersion;
   }
 
   get sumdbSize(): number {

@@ -4,7 +4,8 @@ export { formatName, joinName, MAX_NAME_LENGTH, parseName, ROOT_NAME, type WireN
 export { type Asked, type Meaning, parseMeaning } from "./question.ts";
 export { decodeTxt, encodeModuleTxt, encodeTxt, MAX_PAYLOAD_LENGTH } from "./rdata.ts";
 export type { MessageTransport } from "./reply.ts";
-export { respond, respondFailure } from "./responder.ts";
+export { RATE_CLASS, type RateClass, type ReplyEntry } from "./reply-entry.ts";
+export { Responder, type ResponderOptions, respond, respondFailure } from "./responder.ts";
 export { DnsServer, type DnsServerOptions, type ListenAddress, type Log, type Respond } from "./server.ts";
 export { decodeTxtReply, encodeTxtQuery, type TxtReplyContent } from "./txt-reply.ts";
 export {
@@ -19,4 +20,4 @@ export {
   type ZoneName,
   type ZoneTtls,
 } from "./zone.ts";
-export type { ZoneData } from "./zone-data.ts";
+export { ELSEWHERE, type ZoneData } from "./zone-data.ts";

@@ -125,7 +125,8 @@ export function parseName(text: string): WireName {
   return joinName(labels.map(foldLabel), ROOT_NAME) ?? refuse("it is longer than 253 characters");
 }
 
-function foldLabel(label: string): string {
+/** Lower case of a label as text: A to Z only. */
+export function foldLabel(label: string): string {
   return label.replace(/[A-Z]/g, (c) => String.fromCharCode(c.charCodeAt(0) + 0x20));
 }
 

@@ -1,9 +1,10 @@
 import {
-  CLASS_IN,
+  EDNS_CO,
   EDNS_DO,
   FLAG,
   HEADER_LENGTH,
   OPCODE_MASK,
+  OPTION,
   QNAME_OFFSET,
   type Query,
   RCODE,
@@ -11,7 +12,7 @@ import {
   readUint16,
   TYPE,
 } from "./message.ts";
-import type { ZoneName } from "./zone.ts";
+import type { ReplyEntry } from "./reply-entry.ts";
 
 /** How a message came, and how its reply leaves. */
 export type MessageTransport = "udp" | "tcp";
@@ -24,186 +25,196 @@ export const UDP_SIZE_WITHOUT_EDNS = 512;
 export const TCP_SIZE = 65_535;
 
 const OPT_LENGTH = 11;
-const MAX_POINTER = 0x3fff;
+/** Option code and length. */
+const OPTION_HEADER_LENGTH = 4;
+/** A client cookie and a server cookie of version 1 (RFC 9018 §4). */
+const COOKIE_LENGTH = 24;
 
-/** The owner of a record: the name in the question, or a name of the zone. */
-export type Owner = "qname" | ZoneName;
-
-/** A record to be written; `rdata` is ready, or is made of names and bytes. */
-export interface ReplyRecord {
-  readonly owner: Owner;
-  readonly type: number;
-  readonly ttl: number;
-  readonly rdata: Uint8Array | readonly (Uint8Array | ZoneName)[];
+/** What the OPT of a reply holds beside what it copies; empty options are left out. */
+export interface ReplyOptions {
+  /** Writes 24 bytes of cookie at an offset; undefined for none. */
+  readonly writeCookie: ((out: Uint8Array, at: number) => void) | undefined;
+  readonly nsid: Uint8Array | undefined;
+  /** Idle timeout in units of 100 ms; only by TCP. */
+  readonly keepalive: number | undefined;
 }
 
-/** What a reply says beside what it copies from the query. */
-export interface ReplyContent {
-  readonly rcode: Rcode;
-  readonly authoritative: boolean;
-  readonly answer: readonly ReplyRecord[];
-  readonly authority: readonly ReplyRecord[];
-  /** Left out without a mark if it does not fit: glue that can be asked for. */
-  readonly additional: readonly ReplyRecord[];
-}
+/** An extended error (RFC 8914): the whole option, ready to be copied. */
+export type ExtendedError = Uint8Array;
 
-const NO_RECORDS: readonly ReplyRecord[] = [];
-
-/**
- * Writes the reply to `query` (spec/dns.md §3): ID, opcode, RD, CD and the question copied bit for bit, an OPT iff the
- * query has one. `zoneOffset` is where the zone's own name stands in the question, so that names of the zone can
- * end in a pointer to it; undefined if the question is not in the zone.
- *
- * A reply by UDP that would be longer than the asker takes, or than 1,232 bytes, is sent without records and with TC
- * set. By TCP nothing may be left out: what does not fit 65,535 bytes becomes SERVFAIL.
- */
-export function writeReply(
-  query: Query,
-  transport: MessageTransport,
-  content: ReplyContent,
-  zoneOffset: number | undefined,
-): Uint8Array {
-  const limit = transport === "tcp" ? TCP_SIZE : udpLimit(query);
-  const base = (query.question?.end ?? HEADER_LENGTH) + (query.edns === undefined ? 0 : OPT_LENGTH);
-  const size = (records: readonly ReplyRecord[]): number =>
-    records.reduce((sum, record) => sum + recordLength(record, zoneOffset), 0);
-  const needed = base + size(content.answer) + size(content.authority);
-  if (needed > limit) {
-    if (transport === "tcp") return writeErrorReply(query, RCODE.SERVFAIL);
-    const empty = { ...content, answer: NO_RECORDS, authority: NO_RECORDS, additional: NO_RECORDS };
-    return writeMessage(query, empty, FLAG.TC, base, zoneOffset);
-  }
-  const withAdditional = needed + size(content.additional);
-  return withAdditional <= limit
-    ? writeMessage(query, content, 0, withAdditional, zoneOffset)
-    : writeMessage(query, { ...content, additional: NO_RECORDS }, 0, needed, zoneOffset);
-}
-
-/** Writes a reply without records: an error, or a refusal. It always fits. */
-export function writeErrorReply(query: Query, rcode: Rcode): Uint8Array {
-  const length = (query.question?.end ?? HEADER_LENGTH) + (query.edns === undefined ? 0 : OPT_LENGTH);
-  const content = {
-    rcode,
-    authoritative: false,
-    answer: NO_RECORDS,
-    authority: NO_RECORDS,
-    additional: NO_RECORDS,
-  };
-  return writeMessage(query, content, 0, length, undefined);
+/** Makes an extended error of a code and a few words, which count against the size of the reply. */
+export function makeExtendedError(code: number, text: string): ExtendedError {
+  const out = new Uint8Array(OPTION_HEADER_LENGTH + 2 + text.length);
+  const view = new DataView(out.buffer);
+  view.setUint16(0, OPTION.EDE);
+  view.setUint16(2, 2 + text.length);
+  view.setUint16(4, code);
+  for (let i = 0; i < text.length; i++) out[6 + i] = text.charCodeAt(i);
+  return out;
 }
 
 /** Largest reply to `query` by UDP. */
 export function udpLimit(query: Query): number {
-  if (query.edns === undefined) return UDP_SIZE_WITHOUT_EDNS;
-  return Math.min(UDP_SIZE, Math.max(UDP_SIZE_WITHOUT_EDNS, query.edns.size));
+  if (!query.hasEdns) return UDP_SIZE_WITHOUT_EDNS;
+  return Math.min(UDP_SIZE, Math.max(UDP_SIZE_WITHOUT_EDNS, query.ednsSize));
 }
 
-function writeMessage(
-  query: Query,
-  content: ReplyContent,
-  extraFlags: number,
-  length: number,
-  zoneOffset: number | undefined,
-): Uint8Array {
-  const { bytes, question, edns } = query;
-  const out = new Uint8Array(length);
-  const writer = new Writer(out, zoneOffset);
-  writer.uint16(readUint16(bytes, 0));
-  const copied = readUint16(bytes, 2) & (OPCODE_MASK | FLAG.RD | FLAG.CD);
-  const authoritative = content.authoritative ? FLAG.AA : 0;
-  writer.uint16(FLAG.QR | copied | authoritative | extraFlags | (content.rcode & 0x0f));
-  writer.uint16(question === undefined ? 0 : 1);
-  writer.uint16(content.answer.length);
-  writer.uint16(content.authority.length);
-  writer.uint16(content.additional.length + (edns === undefined ? 0 : 1));
-  if (question !== undefined) writer.bytes(bytes.subarray(QNAME_OFFSET, question.end));
-  for (const record of content.answer) writer.record(record);
-  for (const record of content.authority) writer.record(record);
-  for (const record of content.additional) writer.record(record);
-  if (edns !== undefined) {
-    writer.byte(0);
-    writer.uint16(TYPE.OPT);
-    writer.uint16(UDP_SIZE);
-    writer.byte(content.rcode >> 4);
-    writer.byte(0);
-    writer.uint16(edns.dnssecOk ? EDNS_DO : 0);
-    writer.uint16(0);
-  }
-  return out;
-}
+/**
+ * Writes replies (spec/dns.md §3) into one buffer, which the next reply overwrites: ID, opcode, RD, CD and the question
+ * copied bit for bit, an OPT iff the query has one.
+ */
+export class ReplyWriter {
+  readonly #out: Uint8Array = new Uint8Array(TCP_SIZE);
+  #isTruncated = false;
 
-function recordLength(record: ReplyRecord, zoneOffset: number | undefined): number {
-  const owner = record.owner === "qname" ? 2 : nameLength(record.owner, zoneOffset);
-  return owner + 10 + rdataLength(record.rdata, zoneOffset);
-}
-
-function rdataLength(rdata: ReplyRecord["rdata"], zoneOffset: number | undefined): number {
-  if (rdata instanceof Uint8Array) return rdata.length;
-  return rdata.reduce(
-    (sum, part) => sum + (part instanceof Uint8Array ? part.length : nameLength(part, zoneOffset)),
-    0,
-  );
-}
-
-/** A name of the zone takes its own labels and a pointer to the zone's name in the question. */
-function nameLength(name: ZoneName, zoneOffset: number | undefined): number {
-  if (name.own === undefined || zoneOffset === undefined) return name.wire.length;
-  return name.own.length + 2;
-}
-
-class Writer {
-  readonly #out: Uint8Array;
-  readonly #zoneOffset: number | undefined;
-  #at = 0;
-
-  constructor(out: Uint8Array, zoneOffset: number | undefined) {
-    this.#out = out;
-    this.#zoneOffset = zoneOffset;
+  /** True if the last reply was cut down to TC. */
+  get isTruncated(): boolean {
+    return this.#isTruncated;
   }
 
-  byte(value: number): void {
-    this.#out[this.#at++] = value;
-  }
-
-  uint16(value: number): void {
-    this.byte(value >> 8);
-    this.byte(value & 0xff);
-  }
-
-  bytes(value: Uint8Array): void {
-    this.#out.set(value, this.#at);
-    this.#at += value.length;
-  }
-
-  pointer(offset: number): void {
-    if (offset > MAX_POINTER) throw new RangeError(`no pointer reaches ${offset}`);
-    this.uint16(0xc000 | offset);
-  }
-
-  name(name: ZoneName): void {
-    if (name.own === undefined || this.#zoneOffset === undefined) {
-      this.bytes(name.wire);
-      return;
+  /**
+   * The reply of an entry. `ttl` stands in for the TTLs that run until the next epoch.
+   *
+   * A reply by UDP that would be longer than the asker takes, or than 1,232 bytes, is sent without records and with TC
+   * set. By TCP nothing may be left out: what does not fit 65,535 bytes becomes SERVFAIL.
+   */
+  writeEntry(
+    query: Query,
+    transport: MessageTransport,
+    entry: ReplyEntry,
+    ttl: number,
+    options: ReplyOptions | undefined,
+  ): Uint8Array {
+    const limit = transport === "tcp" ? TCP_SIZE : udpLimit(query);
+    const base = query.questionEnd + this.#optLength(query, options, undefined);
+    if (base + entry.essentialLength > limit) {
+      if (transport === "tcp") return this.writeBare(query, RCODE.SERVFAIL, 0, options, undefined);
+      this.#isTruncated = true;
+      return this.#write(query, entry.rcode, FLAG.AA | FLAG.TC, undefined, 0, 0, options, undefined);
     }
-    this.bytes(name.own);
-    this.pointer(this.#zoneOffset);
+    this.#isTruncated = false;
+    const isWhole = base + entry.records.length <= limit;
+    return this.#write(
+      query,
+      entry.rcode,
+      FLAG.AA,
+      entry,
+      isWhole ? entry.additionalCount : 0,
+      ttl,
+      options,
+      undefined,
+    );
   }
 
-  record(record: ReplyRecord): void {
-    if (record.owner === "qname") this.pointer(QNAME_OFFSET);
-    else this.name(record.owner);
-    this.uint16(record.type);
-    this.uint16(CLASS_IN);
-    this.uint16(Math.floor(record.ttl / 0x10000));
-    this.uint16(record.ttl & 0xffff);
-    this.uint16(rdataLength(record.rdata, this.#zoneOffset));
-    if (record.rdata instanceof Uint8Array) {
-      this.bytes(record.rdata);
-      return;
-    }
-    for (const part of record.rdata) {
-      if (part instanceof Uint8Array) this.bytes(part);
-      else this.name(part);
-    }
+  /** A reply without records: an error, a refusal, or with `flags` TC a request to ask again by TCP. It always fits. */
+  writeBare(
+    query: Query,
+    rcode: Rcode,
+    flags: number,
+    options: ReplyOptions | undefined,
+    error: ExtendedError | undefined,
+  ): Uint8Array {
+    this.#isTruncated = (flags & FLAG.TC) !== 0;
+    return this.#write(query, rcode, flags, undefined, 0, 0, options, error);
   }
+
+  #optLength(query: Query, options: ReplyOptions | undefined, error: ExtendedError | undefined): number {
+    if (!query.hasEdns) return 0;
+    let length = OPT_LENGTH + (error?.length ?? 0);
+    if (options !== undefined) {
+      if (options.writeCookie !== undefined) length += OPTION_HEADER_LENGTH + COOKIE_LENGTH;
+      if (options.nsid !== undefined) length += OPTION_HEADER_LENGTH + options.nsid.length;
+      if (options.keepalive !== undefined) length += OPTION_HEADER_LENGTH + 2;
+    }
+    return length;
+  }
+
+  #write(
+    query: Query,
+    rcode: Rcode,
+    flags: number,
+    entry: ReplyEntry | undefined,
+    additionalCount: number,
+    ttl: number,
+    options: ReplyOptions | undefined,
+    error: ExtendedError | undefined,
+  ): Uint8Array {
+    const { bytes } = query;
+    const out = this.#out;
+    const questionEnd = query.hasQuestion ? query.questionEnd : HEADER_LENGTH;
+    out[0] = bytes[0] as number;
+    out[1] = bytes[1] as number;
+    put16(out, 2, FLAG.QR | (readUint16(bytes, 2) & (OPCODE_MASK | FLAG.RD | FLAG.CD)) | flags | (rcode & 0x0f));
+    put16(out, 4, query.hasQuestion ? 1 : 0);
+    put16(out, 6, entry?.answerCount ?? 0);
+    put16(out, 8, entry?.authorityCount ?? 0);
+    put16(out, 10, additionalCount + (query.hasEdns ? 1 : 0));
+    // A name is at most 255 bytes: below that a loop beats a call.
+    for (let i = QNAME_OFFSET; i < questionEnd; i++) out[i] = bytes[i] as number;
+    let at = questionEnd;
+    if (entry !== undefined) {
+      const { records } = entry;
+      const length = additionalCount === entry.additionalCount ? records.length : entry.essentialLength;
+      out.set(length === records.length ? records : records.subarray(0, length), at);
+      const { ttlOffsets } = entry;
+      for (let i = 0; i < ttlOffsets.length; i++) {
+        const offset = ttlOffsets[i] as number;
+        if (offset < length) put32(out, at + offset, ttl);
+      }
+      at += length;
+    }
+    if (query.hasEdns) at = this.#writeOpt(query, rcode, at, options, error);
+    return out.subarray(0, at);
+  }
+
+  #writeOpt(
+    query: Query,
+    rcode: Rcode,
+    offset: number,
+    options: ReplyOptions | undefined,
+    error: ExtendedError | undefined,
+  ): number {
+    const out = this.#out;
+    out[offset] = 0;
+    put16(out, offset + 1, TYPE.OPT);
+    put16(out, offset + 3, UDP_SIZE);
+    out[offset + 5] = rcode >> 4;
+    out[offset + 6] = 0;
+    put16(out, offset + 7, (query.dnssecOk ? EDNS_DO : 0) | (query.compactOk ? EDNS_CO : 0));
+    let at = offset + OPT_LENGTH;
+    if (options?.writeCookie !== undefined) {
+      put16(out, at, OPTION.COOKIE);
+      put16(out, at + 2, COOKIE_LENGTH);
+      options.writeCookie(out, at + OPTION_HEADER_LENGTH);
+      at += OPTION_HEADER_LENGTH + COOKIE_LENGTH;
+    }
+    if (options?.nsid !== undefined) {
+      put16(out, at, OPTION.NSID);
+      put16(out, at + 2, options.nsid.length);
+      out.set(options.nsid, at + OPTION_HEADER_LENGTH);
+      at += OPTION_HEADER_LENGTH + options.nsid.length;
+    }
+    if (options?.keepalive !== undefined) {
+      put16(out, at, OPTION.KEEPALIVE);
+      put16(out, at + 2, 2);
+      put16(out, at + 4, options.keepalive);
+      at += OPTION_HEADER_LENGTH + 2;
+    }
+    if (error !== undefined) {
+      out.set(error, at);
+      at += error.length;
+    }
+    put16(out, offset + 9, at - offset - OPT_LENGTH);
+    return at;
+  }
+}
+
+function put16(out: Uint8Array, at: number, value: number): void {
+  out[at] = value >> 8;
+  out[at + 1] = value & 0xff;
+}
+
+function put32(out: Uint8Array, at: number, value: number): void {
+  put16(out, at, Math.floor(value / 0x10000));
+  put16(out, at + 2, value & 0xffff);
 }

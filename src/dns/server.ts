@@ -1,29 +1,26 @@
 import { lookup } from "node:dns/promises";
-import type { MessageTransport } from "./reply.ts";
-import { respondFailure } from "./responder.ts";
-import { TcpListener } from "./tcp.ts";
+import type { ListenerEvent, Log, Respond } from "./listener.ts";
+import { type TcpLimits, TcpListener } from "./tcp.ts";
 import { UdpListener } from "./udp.ts";
 
-/** The name server behind the sockets. `now` is Unix seconds; undefined means no reply. */
-export type Respond = (query: Uint8Array, transport: MessageTransport, now: number) => Uint8Array | undefined;
-
-/** Takes what an operator should know and no asker. `what` is a few words, without a name or address of an asker. */
-export type Log = (what: string, error: unknown) => void;
+export type { ListenerEvent, Log, Respond } from "./listener.ts";
 
 /** Options of a `DnsServer`. */
-export interface DnsServerOptions {
+export interface DnsServerOptions extends TcpLimits {
   readonly respond: Respond;
   /** An IP address, `[::1]` with or without brackets, or a name of this host. Default `127.0.0.1`. */
   readonly host?: string;
   /** 0 takes any port that is free for UDP and TCP. */
   readonly port: number;
   readonly log: Log;
-  /** Milliseconds; default 10,000. */
-  readonly idleTimeout?: number;
-  /** Default 256. */
-  readonly maxConnections?: number;
-  /** Default 64. */
-  readonly maxConnectionsPerAddress?: number;
+  /** Called for each event at the sockets; must be quick and must not throw. */
+  readonly onEvent?: (event: ListenerEvent) => void;
+  /** Shares the port with other servers that ask for it, in other threads or processes. Ignored by Node before 22.12. */
+  readonly reusePort?: boolean;
+  /** `::` without IPv4; default false. */
+  readonly ipv6Only?: boolean;
+  /** Bytes of the UDP receive buffer; default 4 MiB. */
+  readonly receiveBuffer?: number;
   /** Milliseconds that `close` gives to replies on their way; default 2,000. */
   readonly closeTimeout?: number;
   /** Unix seconds; for tests. */
@@ -42,7 +39,7 @@ const PORT_TRIES = 32;
 
 /**
  * A DNS server on one address by UDP and TCP. It has no rate limit and no state beyond its sockets; what it says is
- * `respond`'s. If that throws, the error is logged and the reply is SERVFAIL: no query ends the process.
+ * `respond`'s. If that fails, the error is logged and the reply is SERVFAIL: no query ends the process.
  */
 export class DnsServer {
   readonly #options: DnsServerOptions;
@@ -83,14 +80,12 @@ export class DnsServer {
   }
 
   async #bind(wanted: ListenAddress): Promise<ListenAddress> {
-    const { log, now = () => Math.floor(Date.now() / 1000) } = this.#options;
-    const { idleTimeout = 10_000, maxConnections = 256, maxConnectionsPerAddress = 64 } = this.#options;
-    const respond = this.#guard();
-    const limits = { idleTimeout, maxConnections, maxConnectionsPerAddress };
-    const tcp = await TcpListener.bind(wanted, respond, log, now, limits);
+    const { reusePort = false, ipv6Only = false } = this.#options;
+    const options = { ...this.#options, now: this.#options.now ?? (() => Math.floor(Date.now() / 1000)) };
+    const tcp = await TcpListener.bind({ ...wanted, reusePort, ipv6Only }, options);
     try {
       const bound = { ...wanted, port: tcp.port };
-      this.#udp = await UdpListener.bind(bound, respond, log, now);
+      this.#udp = await UdpListener.bind({ ...bound, reusePort, ipv6Only }, options);
       this.#tcp = tcp;
       return bound;
     } catch (error) {
@@ -105,8 +100,8 @@ export class DnsServer {
   }
 
   /**
-   * Stops listening, lets replies on their way leave for up to `closeTimeout`, and closes everything. May be called
-   * more than once, and before `listen` has ended.
+   * Stops listening, answers what has arrived, gives replies on their way up to `closeTimeout`, and closes everything.
+   * May be called more than once, and before `listen` has ended.
    */
   close(): Promise<void> {
     this.#closing ??= this.#close();
@@ -121,17 +116,5 @@ export class DnsServer {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
-  }
-
-  #guard(): Respond {
-    const { respond, log } = this.#options;
-    return (query, transport, now) => {
-      try {
-        return respond(query, transport, now);
-      } catch (error) {
-        log("a query could not be answered", error);
-        return respondFailure(query);
-      }
-    };
   }
 }

@@ -1,53 +1,100 @@
-import { createServer, type Server, type Socket } from "node:net";
-import { parseIpv6 } from "./address.ts";
-import { readUint16 } from "./message.ts";
-import type { Log, Respond } from "./server.ts";
+import { createServer, type ListenOptions, type Server, type Socket } from "node:net";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { addressGroup, parseAskerAddress } from "./asker.ts";
+import { FrameBatch } from "./frame-batch.ts";
+import { type BindAddress, guardRespond, type ListenerEvent, type ListenerOptions, type Respond } from "./listener.ts";
+import { type ConnectionHost, TcpConnection } from "./tcp-connection.ts";
 
-/** Bounds of the TCP side; each has a default in `DnsServer`. */
+/** Bounds of the TCP side. */
 export interface TcpLimits {
-  /** Milliseconds without a whole query, or with replies that nobody reads, after which a connection is closed. */
-  readonly idleTimeout: number;
-  readonly maxConnections: number;
-  /** Connections of one IPv4 address, or one IPv6 /64. */
-  readonly maxConnectionsPerAddress: number;
+  /**
+   * Milliseconds without a whole query that has a reply after which a connection is closed; bytes alone prolong
+   * nothing. When more than half of the connections are in use it becomes less, down to a second. Default 10,000.
+   */
+  readonly idleTimeout?: number;
+  /** Milliseconds that replies may be unread, or promised and not there; default `idleTimeout`. */
+  readonly writeTimeout?: number;
+  /** Default 256. */
+  readonly maxConnections?: number;
+  /** Connections of one IPv4 address, or one IPv6 /64. Default 64. */
+  readonly maxConnectionsPerAddress?: number;
+  /** Promised replies of one connection at a time; its next queries wait. Default 64. */
+  readonly maxPromisedPerConnection?: number;
+  /** Default 65,536. */
+  readonly maxQueriesPerConnection?: number;
 }
 
-/** Longest query. A question and an OPT with cookie and padding take a tenth of it. */
-const MAX_QUERY_LENGTH = 4096;
-/** Replies that a connection may have unread before its queries wait: a few of the longest. */
-const MAX_UNREAD = 256 * 1024;
-/** Queries of one connection in one turn of the event loop, so that pipelining starves nobody. */
-const QUERIES_PER_TURN = 32;
+/** Options of a `TcpListener`. */
+export interface TcpOptions extends ListenerOptions, TcpLimits {}
+
+/** Queries of all connections in one turn of the event loop: UDP, which has 32 a turn, must not starve. */
+const QUERIES_PER_TURN = 128;
+/** Of these, what one connection may have: less if many wait, so that a single query is not behind thousands. */
+const MOST_PER_CONNECTION = 32;
+const LEAST_PER_CONNECTION = 4;
+/** Least idle timeout, in milliseconds: that of a server whose connections are all in use. */
+const LEAST_IDLE_TIMEOUT = 1000;
+/** Milliseconds that a connection has at least, to ask, before it may be closed for a new one. */
+const LEAST_STAY = 100;
+/** Milliseconds between checks of all connections, at most and while the listener closes. */
+const CHECK_INTERVAL = 500;
+const CLOSING_CHECK_INTERVAL = 20;
 
 /** A listening TCP socket and its connections (RFC 7766, RFC 9210). */
 export class TcpListener {
   readonly #server: Server;
+  readonly #limits: Required<TcpLimits>;
+  readonly #host: ConnectionHost;
+  /** In the order of their activity, about: the first are the longest idle. */
   readonly #connections = new Set<TcpConnection>();
-  readonly #perAddress = new Map<string, number>();
+  readonly #perGroup = new Map<number | string, number>();
+  /** Connections that are pumped in the next turn. */
+  #queue: TcpConnection[] = [];
+  #isTurnAhead = false;
+  #queriesLeft = QUERIES_PER_TURN;
+  #share = MOST_PER_CONNECTION;
+  #checker: NodeJS.Timeout | undefined;
+  readonly #checkInterval: number;
+  #checkedAt = 0;
+  #isCheckPutOff = false;
+  #closing: Promise<void> | undefined;
 
-  private constructor(server: Server) {
+  private constructor(server: Server, options: TcpOptions) {
     this.#server = server;
+    const { idleTimeout = 10_000 } = options;
+    this.#limits = {
+      idleTimeout,
+      writeTimeout: options.writeTimeout ?? idleTimeout,
+      maxConnections: options.maxConnections ?? 256,
+      maxConnectionsPerAddress: options.maxConnectionsPerAddress ?? 64,
+      maxPromisedPerConnection: options.maxPromisedPerConnection ?? 64,
+      maxQueriesPerConnection: options.maxQueriesPerConnection ?? 65_536,
+    };
+    const shortest = Math.min(this.#limits.idleTimeout, this.#limits.writeTimeout);
+    this.#checkInterval = Math.min(CHECK_INTERVAL, Math.max(10, shortest / 8));
+    this.#host = this.#makeHost(options);
   }
 
-  /** Binds `address`, an IP address. Rejects with the error of bind(2). */
-  static async bind(
-    address: { readonly address: string; readonly port: number },
-    respond: Respond,
-    log: Log,
-    now: () => number,
-    limits: TcpLimits,
-  ): Promise<TcpListener> {
+  /** Binds `where`. Rejects with the error of bind(2) or listen(2). */
+  static async bind(where: BindAddress, options: TcpOptions): Promise<TcpListener> {
     // A client may close its side after its last query, and still wants the replies.
-    const server = createServer({ allowHalfOpen: true, noDelay: true });
-    const listener = new TcpListener(server);
-    server.on("connection", (socket) => listener.#accept(socket, respond, log, now, limits));
+    const server = createServer({ allowHalfOpen: true, noDelay: true, highWaterMark: 16 * 1024 });
+    const listener = new TcpListener(server, options);
+    server.on("connection", (socket) => listener.#accept(socket));
+    const listenOptions: ListenOptions & { reusePort?: boolean } = {
+      host: where.address,
+      port: where.port,
+      exclusive: true,
+      reusePort: where.reusePort === true,
+      ipv6Only: where.ipv6Only === true,
+    };
     await new Promise<void>((resolve, reject) => {
       server.once("error", reject);
-      server.listen({ host: address.address, port: address.port, exclusive: true }, resolve);
+      server.listen(listenOptions, resolve);
     });
     server.removeAllListeners("error");
     // Out of file descriptors, for one: the connection is lost, the server is not.
-    server.on("error", (error) => log("TCP socket", error));
+    server.on("error", (error) => options.log("TCP socket", error));
     return listener;
   }
 
@@ -63,143 +110,145 @@ export class TcpListener {
     return this.#connections.size;
   }
 
-  #accept(socket: Socket, respond: Respond, log: Log, now: () => number, limits: TcpLimits): void {
-    const group = addressGroup(socket.remoteAddress ?? "");
-    const count = this.#perAddress.get(group) ?? 0;
-    if (this.#connections.size >= limits.maxConnections || count >= limits.maxConnectionsPerAddress) {
-      socket.on("error", () => {});
-      socket.destroy();
-      return;
-    }
-    this.#perAddress.set(group, count + 1);
-    const connection = new TcpConnection(socket, respond, log, now, limits.idleTimeout);
-    this.#connections.add(connection);
-    socket.once("close", () => {
-      this.#connections.delete(connection);
-      const left = (this.#perAddress.get(group) ?? 1) - 1;
-      if (left > 0) this.#perAddress.set(group, left);
-      else this.#perAddress.delete(group);
-    });
-  }
-
-  /** Accepts nothing more, lets replies on their way arrive, and after `timeout` milliseconds closes what is left. */
-  async close(timeout: number): Promise<void> {
-    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
-    for (const connection of this.#connections) connection.finish();
-    const timer = setTimeout(() => {
-      for (const connection of this.#connections) connection.destroy();
-    }, timeout);
-    await closed;
-    clearTimeout(timer);
-  }
-}
-
-/** One connection: frames of a two-byte length and a query in, frames of a reply out. */
-class TcpConnection {
-  readonly #socket: Socket;
-  readonly #respond: Respond;
-  readonly #log: Log;
-  readonly #now: () => number;
-  readonly #timer: NodeJS.Timeout;
-  /** What was read and is not answered yet. */
-  #input: Buffer = Buffer.alloc(0);
-  #waiting = false;
-  #ended = false;
-
-  constructor(socket: Socket, respond: Respond, log: Log, now: () => number, idleTimeout: number) {
-    this.#socket = socket;
-    this.#respond = respond;
-    this.#log = log;
-    this.#now = now;
-    // Bytes alone do not prolong a connection, queries with a reply do: a byte every nine seconds holds nothing open.
-    this.#timer = setTimeout(() => socket.destroy(), idleTimeout);
-    socket.on("close", () => clearTimeout(this.#timer));
-    // Resets are everyday, and end in "close".
-    socket.on("error", () => {});
-    socket.on("data", (chunk: Buffer) => {
-      this.#input = this.#input.length === 0 ? chunk : Buffer.concat([this.#input, chunk]);
-      if (!this.#waiting) this.#answer();
-    });
-    socket.on("end", () => {
-      this.#ended = true;
-      if (!this.#waiting) socket.end();
-    });
-  }
-
-  /** Answers no more queries, and closes when the replies are written. */
-  finish(): void {
-    this.#ended = true;
-    this.#input = Buffer.alloc(0);
-    this.#socket.removeAllListeners("data");
-    // Unread bytes would make the kernel reset the connection, and replies on their way with it.
-    this.#socket.resume();
-    this.#socket.end(() => this.#socket.destroy());
-  }
-
-  destroy(): void {
-    this.#socket.destroy();
+  /** Milliseconds that a connection may be idle just now. */
+  get idleTimeout(): number {
+    const { idleTimeout, maxConnections } = this.#limits;
+    const over = this.#connections.size / maxConnections - 0.5;
+    if (over <= 0) return idleTimeout;
+    return idleTimeout - 2 * over * (idleTimeout - Math.min(idleTimeout, LEAST_IDLE_TIMEOUT));
   }
 
   /**
-   * Answers the whole queries in hand, as many as one turn and an asker that does not read allow; the socket is
-   * paused while some are left, so that what is kept of a connection is bounded on both sides.
+   * Accepts nothing more, answers the queries that have arrived, promised ones as well, and after `timeout`
+   * milliseconds closes what is left. May be called more than once.
    */
-  #answer(): void {
-    const socket = this.#socket;
-    this.#waiting = false;
-    let answered = 0;
-    let more = true;
-    socket.cork();
-    for (let taken = 0; taken < QUERIES_PER_TURN && socket.writableLength < MAX_UNREAD; taken++) {
-      const length = this.#input.length < 2 ? 0 : readUint16(this.#input, 0);
-      if (length > MAX_QUERY_LENGTH) {
-        socket.uncork();
-        this.finish();
-        return;
-      }
-      more = this.#input.length >= 2 + length;
-      if (!more) break;
-      if (this.#reply(this.#input.subarray(2, 2 + length))) answered++;
-      this.#input = this.#input.subarray(2 + length);
+  close(timeout: number): Promise<void> {
+    this.#closing ??= this.#close(timeout);
+    return this.#closing;
+  }
+
+  async #close(timeout: number): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    // After two turns of the event loop what has arrived is read.
+    await nextTurn();
+    await nextTurn();
+    const now = performance.now();
+    for (const connection of [...this.#connections]) connection.finish(now);
+    clearInterval(this.#checker);
+    this.#checker = setInterval(() => this.#check(), Math.min(CLOSING_CHECK_INTERVAL, this.#checkInterval));
+    const timer = setTimeout(() => {
+      for (const connection of [...this.#connections]) connection.close();
+    }, timeout);
+    await closed;
+    clearTimeout(timer);
+    clearInterval(this.#checker);
+  }
+
+  #makeHost(options: TcpOptions): ConnectionHost {
+    const count = options.onEvent ?? (() => {});
+    const respond: Respond = guardRespond(options.respond, options.log);
+    return {
+      respond,
+      batch: new FrameBatch(),
+      maxPromised: this.#limits.maxPromisedPerConnection,
+      maxQueries: this.#limits.maxQueriesPerConnection,
+      writeTimeout: this.#limits.writeTimeout,
+      now: options.now,
+      idleTimeout: () => (this.#closing === undefined ? this.idleTimeout : 0),
+      share: () => this.#share,
+      takeTurn: () => {
+        if (this.#queriesLeft === 0) return false;
+        // A turn that is counted costs a tick of the event loop: few queries need none.
+        if (--this.#queriesLeft < QUERIES_PER_TURN / 2) this.#scheduleTurn();
+        return true;
+      },
+      enqueue: (connection) => {
+        this.#queue.push(connection);
+        this.#scheduleTurn();
+      },
+      touch: (connection) => {
+        if (this.#connections.delete(connection)) this.#connections.add(connection);
+      },
+      forget: (connection) => this.#forget(connection, count),
+      count,
+    };
+  }
+
+  #accept(socket: Socket): void {
+    // Undefined if the asker has reset the connection already.
+    const address = parseAskerAddress(socket.remoteAddress ?? "");
+    const group = address === undefined ? "" : addressGroup(address);
+    const inGroup = this.#perGroup.get(group) ?? 0;
+    const now = performance.now();
+    if (
+      address === undefined ||
+      this.#closing !== undefined ||
+      inGroup >= this.#limits.maxConnectionsPerAddress ||
+      (this.#connections.size >= this.#limits.maxConnections && !this.#displaceOne(now))
+    ) {
+      this.#host.count("tcp-refused");
+      socket.on("error", () => {});
+      // Closing in good order would keep the connection in the kernel.
+      socket.resetAndDestroy();
+      return;
     }
-    // This may write everything at once: what is unread is known only now.
-    socket.uncork();
-    if (answered > 0) this.#timer.refresh();
-    if (more) this.#wait(socket.writableLength >= MAX_UNREAD ? (next) => socket.once("drain", next) : setImmediate);
-    else if (this.#ended) socket.end();
-    else if (socket.isPaused()) socket.resume();
+    this.#perGroup.set(group, inGroup + 1);
+    this.#connections.add(new TcpConnection(socket, address, group, this.#host, now));
+    this.#host.count("tcp-opened");
+    // One timer for all connections, and only while there are any.
+    if (this.#checker !== undefined) return;
+    this.#checkedAt = now;
+    this.#checker = setInterval(() => this.#check(), this.#checkInterval).unref();
   }
 
-  #wait(schedule: (next: () => void) => void): void {
-    this.#waiting = true;
-    this.#socket.pause();
-    schedule(() => {
-      if (!this.#socket.destroyed) this.#answer();
-    });
-  }
-
-  /** True if a reply was written. */
-  #reply(query: Uint8Array): boolean {
-    try {
-      const reply = this.#respond(query, "tcp", this.#now());
-      if (reply === undefined || !this.#socket.writable) return false;
-      // Length and message in one write: two might leave as two segments, which some clients mistake.
-      const frame = Buffer.allocUnsafe(2 + reply.length);
-      frame.writeUInt16BE(reply.length, 0);
-      frame.set(reply, 2);
-      this.#socket.write(frame);
+  /** Closes the connection that has been idle longest. False if none may be closed. */
+  #displaceOne(now: number): boolean {
+    for (const connection of this.#connections) {
+      if (now - connection.activeAt < LEAST_STAY) continue;
+      if (!connection.isIdle) continue;
+      connection.close("tcp-displaced");
       return true;
-    } catch (error) {
-      this.#log("TCP reply", error);
-      return false;
     }
+    return false;
   }
-}
 
-/** What connections are counted by: an IPv4 address, or the /64 that an IPv6 host commonly has to itself. */
-export function addressGroup(address: string): string {
-  const bytes = parseIpv6(address.split("%", 1)[0] ?? "");
-  if (bytes === undefined) return address;
-  const mapped = bytes.subarray(0, 12).every((b, i) => b === (i < 10 ? 0 : 0xff));
-  return mapped ? bytes.subarray(12).join(".") : bytes.subarray(0, 8).join(":");
+  #forget(connection: TcpConnection, count: (event: ListenerEvent) => void): void {
+    if (!this.#connections.delete(connection)) return;
+    count("tcp-closed");
+    const left = (this.#perGroup.get(connection.group) ?? 1) - 1;
+    if (left > 0) this.#perGroup.set(connection.group, left);
+    else this.#perGroup.delete(connection.group);
+    if (this.#connections.size > 0) return;
+    clearInterval(this.#checker);
+    this.#checker = undefined;
+  }
+
+  #check(): void {
+    const now = performance.now();
+    const since = now - this.#checkedAt;
+    this.#checkedAt = now;
+    // This process was held up, and perhaps the askers were not: what they sent is read before the next check.
+    this.#isCheckPutOff = !this.#isCheckPutOff && since > 2 * this.#checkInterval + 20;
+    if (this.#isCheckPutOff) return;
+    for (const connection of [...this.#connections]) connection.check(now, this.idleTimeout);
+  }
+
+  #scheduleTurn(): void {
+    if (this.#isTurnAhead) return;
+    this.#isTurnAhead = true;
+    setImmediate(() => this.#turn());
+  }
+
+  #turn(): void {
+    this.#isTurnAhead = false;
+    this.#queriesLeft = QUERIES_PER_TURN;
+    const queue = this.#queue;
+    this.#queue = [];
+    const share = Math.floor(QUERIES_PER_TURN / queue.length);
+    this.#share = Math.max(LEAST_PER_CONNECTION, Math.min(MOST_PER_CONNECTION, share));
+    let i = 0;
+    for (; i < queue.length && this.#queriesLeft > 0; i++) queue[i]?.pump();
+    // Who had no turn comes before who had one.
+    if (i < queue.length) this.#queue = [...queue.slice(i), ...this.#queue];
+  }
 }

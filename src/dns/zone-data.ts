@@ -1,10 +1,19 @@
 /**
+ * Thrown by a `ZoneData` that does not hold what is asked, while another thread does. A constant that carries nothing:
+ * making an Error, with its stack, would cost more than the answer.
+ */
+export const ELSEWHERE: unique symbol = Symbol("another thread holds this");
+
+/**
  * What the responder asks of the index: payloads (spec/dns.md §2) for one epoch. Everything is synchronous
- * and belongs to one immutable epoch, so that a reply never mixes two.
+ * and belongs to one immutable epoch, so that a reply never mixes two. Bytes that a method returns are valid until the
+ * next call of any. A method may throw `ELSEWHERE`.
  */
 export interface ZoneData {
   /** Number of the newest epoch; also the SOA serial. 0 before the first one: then every name under the log is SERVFAIL. */
   readonly epoch: number;
+  /** Changes whenever what is served does, also if only cosignatures of the newest epoch came in. */
+  readonly headVersion: number;
   /** Records of the sumdb that the newest epoch covers. */
   readonly sumdbSize: number;
   /** Unix seconds before which no newer epoch will be served; module answers live until then. */

@@ -2,8 +2,8 @@ import { equalBytes } from "../vindex/bytes.ts";
 import { ProofdnsError } from "../vindex/error.ts";
 import { parseIpv4, parseIpv6 } from "./address.ts";
 import { TYPE } from "./message.ts";
-import { countLabelsBelow, joinName, parseName, readLabel, scanName, type WireName } from "./name.ts";
-import type { ReplyRecord } from "./reply.ts";
+import { countLabelsBelow, foldLabel, joinName, parseName, readLabel, scanName, type WireName } from "./name.ts";
+import type { ReplyRecord } from "./reply-entry.ts";
 
 /** Label of the log under the zone. A log with another key or map function has another label. */
 export const LOG_LABEL = "p1";
@@ -23,6 +23,8 @@ export interface ZoneTtls {
   readonly soa: number;
   /** NS, A and AAAA. */
   readonly nameServer: number;
+  /** DNSKEY, CDS and CDNSKEY. */
+  readonly dnskey: number;
   /** Negative answers, and the SOA's MINIMUM. */
   readonly negative: number;
   /** Negative answers for what another server of the zone may have already. */
@@ -40,6 +42,7 @@ export const DEFAULT_TTLS: ZoneTtls = {
   fixed: 86_400,
   soa: 300,
   nameServer: 3600,
+  dnskey: 3600,
   negative: 300,
   negativeAhead: 5,
   refresh: 3600,
@@ -70,6 +73,8 @@ export interface ZoneName {
   readonly wire: WireName;
   /** The labels left of the apex, in wire format without the final zero; empty for the apex itself. */
   readonly own: Uint8Array | undefined;
+  /** Labels without the root. */
+  readonly labelCount: number;
 }
 
 /** A name server inside the zone. */
@@ -152,7 +157,11 @@ export function soaRecord(zone: Zone, serial: number, ttl: number): ReplyRecord 
 function makeZoneName(wire: WireName, apex: WireName): ZoneName {
   const name = scanName(wire, 0);
   const inside = name !== undefined && countLabelsBelow(wire, name, apex) !== undefined;
-  return { wire, own: inside ? wire.subarray(0, wire.length - apex.length) : undefined };
+  return {
+    wire,
+    own: inside ? wire.subarray(0, wire.length - apex.length) : undefined,
+    labelCount: name?.labelOffsets.length ?? 0,
+  };
 }
 
 function makeHost(config: NameServerConfig, zoneName: ZoneName, apex: WireName, ttl: number): ZoneHost | undefined {
@@ -184,12 +193,12 @@ function makeHost(config: NameServerConfig, zoneName: ZoneName, apex: WireName, 
   return { labels, addresses };
 }
 
-/** A mailbox as a name (RFC 1035 §8): the part before `@` is one label, dots and all. */
+/** A mailbox as a name (RFC 1035 §8): the part before `@` is one label, dots and all; in lower case, as what is signed. */
 function parseMailbox(text: string): WireName {
   const at = text.indexOf("@");
   if (at < 0) return parseName(text);
   const local = text.slice(0, at);
-  const name = /^[\x21-\x7e]+$/.test(local) ? joinName([local], parseName(text.slice(at + 1))) : undefined;
+  const name = /^[\x21-\x7e]+$/.test(local) ? joinName([foldLabel(local)], parseName(text.slice(at + 1))) : undefined;
   if (name === undefined) {
     throw new ProofdnsError("MALFORMED_NAME", `mailbox ${JSON.stringify(text)}: it has no form of a name`);
   }

@@ -1,7 +1,7 @@
 import { computeEpochTimes, EpochAnswers, type EpochTimes } from "../dns/answers.ts";
 import { encodePathName } from "../dns/module-name.ts";
-import { respond } from "../dns/responder.ts";
-import { DnsServer, type ListenAddress } from "../dns/server.ts";
+import type { ListenAddress } from "../dns/server.ts";
+import type { StatsSnapshot } from "../dns/stats.ts";
 import type { Zone } from "../dns/zone.ts";
 import type { ZoneData } from "../dns/zone-data.ts";
 import type { SumdbFollower, SumdbUpdate } from "../sumdb/follower.ts";
@@ -14,7 +14,10 @@ import { nodeSha256 } from "../vindex/platform.ts";
 import { isQuorum, type Policy } from "../vindex/policy.ts";
 import type { Store, StoreReader } from "../vindex/store.ts";
 import { Cosigners } from "./cosigners.ts";
+import { type Front, type FrontOptions, makeFront } from "./front.ts";
+import { NOTHING_YET } from "./nothing-yet.ts";
 import { Publisher, type SignedEpoch } from "./publisher.ts";
+import type { ResponderConfig } from "./responder-config.ts";
 import { checkBeforeSigning, type Peer } from "./startup-check.ts";
 import type { Witness } from "./witness.ts";
 
@@ -26,6 +29,19 @@ export interface ServedEpoch {
   readonly epoch: number;
   readonly sumdbSize: number;
   readonly mapRoot: string;
+}
+
+/** What is served just now, in numbers, for those who watch. */
+export interface ServiceState {
+  /** 0 before the first. */
+  readonly epoch: number;
+  readonly sumdbSize: number;
+  /** Unix seconds since when the epoch is served. */
+  readonly since: number | undefined;
+  /** Unix seconds of the clock's newest cosignature of the epoch. */
+  readonly clockTime: number | undefined;
+  /** The checksum database forked: it is not followed any more. */
+  readonly isForked: boolean;
 }
 
 /** What an operator should know; never a name that was asked. */
@@ -43,6 +59,8 @@ export interface ServiceOptions {
   /** The operator's own policy: its quorum decides when an epoch is old enough for `t<time>._head`. */
   readonly policy: Policy;
   readonly witnesses: readonly Witness[];
+  /** How the zone is served; by default by this thread alone, unsigned, without cookies, limits or a cache. */
+  readonly front?: Pick<FrontOptions, "config" | "threads" | "limits" | "drain">;
   /** Other servers of the zone that sign with the same key: asked before the first signature after a start. */
   readonly peers?: readonly Peer[];
   /** Seconds between questions to the checksum database. */
@@ -80,28 +98,23 @@ const MAX_TIMER = 2 ** 31 - 1;
 /** Milliseconds after which witnesses are asked again while the quorum is missing; doubled each time. */
 const WITNESS_RETRY = 5_000;
 
-/** Before the first epoch: the zone's own records are served, everything under the log is SERVFAIL. */
-const NOTHING_YET: ZoneData = {
-  epoch: 0,
-  sumdbSize: 0,
-  nextEpochTime: 0,
-  previousSumdbSize: 0,
-  hasRecordProofs: true,
-  moduleAnswer: noEpoch,
-  versionsAnswer: noEpoch,
-  versionsPage: noEpoch,
-  head: noEpoch,
-  headSince: noEpoch,
-  headAt: noEpoch,
-  consistency: noEpoch,
-  sumdbConsistency: noEpoch,
-  recordProof: noEpoch,
-  v0Text: noEpoch,
-  v0Exists: noEpoch,
-};
-
-function noEpoch(): never {
-  throw new ProofdnsError("NO_ANSWER", "there is no epoch yet");
+/** The plainest way to serve a zone. */
+function bareFront(zone: Zone): Pick<FrontOptions, "config" | "threads" | "limits" | "drain"> {
+  return {
+    config: {
+      zone,
+      keys: undefined,
+      cookieSecrets: [],
+      rateLimit: undefined,
+      nsid: undefined,
+      cacheSize: 0,
+      seed: 0,
+      trace: undefined,
+    },
+    threads: 0,
+    limits: { idleTimeout: 10_000, maxConnections: 256, maxConnectionsPerAddress: 64 },
+    drain: 2000,
+  };
 }
 
 /**
@@ -119,10 +132,12 @@ export class Service {
   readonly #cosigners: Cosigners;
   #paths = PathTable.empty();
   #data: ZoneData = NOTHING_YET;
+  #headVersion = 0;
   #signed: SignedEpoch | undefined;
   #served: { state: IndexState; reader: StoreReader; since: number } | undefined;
-  #server: DnsServer | undefined;
+  #front: Front | undefined;
   #queue: Promise<unknown> = Promise.resolve();
+  #starting: Promise<unknown> = Promise.resolve();
   /** The checksum database forked: it is not followed any more. */
   #isForked = false;
   /** Largest size that the checksum database has shown since the start. */
@@ -167,18 +182,28 @@ export class Service {
    *
    * @throws ProofdnsError the reason why there is no first epoch: the checksum database cannot be reached, its key is another, …
    */
-  async start(): Promise<{ address: ListenAddress; served: ServedEpoch }> {
+  start(): Promise<{ address: ListenAddress; served: ServedEpoch }> {
+    const starting = this.#start();
+    this.#starting = starting.catch(() => {});
+    return starting;
+  }
+
+  async #start(): Promise<{ address: ListenAddress; served: ServedEpoch }> {
     const { state } = this.#builder;
     for (let epoch = 1; epoch <= state.epoch; epoch++) this.#times.push(this.#timesOf([]));
     for await (const { epoch, kept } of this.#o.store.allCosignatures()) this.#times[epoch - 1] = this.#timesOf(kept);
     this.#seenSize = state.leaf?.treeHead.treeSize ?? 0;
-    this.#server = new DnsServer({
-      respond: (query, transport, now) => respond(query, transport, this.#o.zone, this.#data, now, nodeSha256),
-      host: this.#o.host,
-      port: this.#o.port,
+    const { host, port } = this.#o;
+    const settings = this.#o.front ?? bareFront(this.#o.zone);
+    this.#front = makeFront({
+      ...settings,
+      host,
+      port,
+      data: this.#data,
       log: (what, error) => this.#o.log("alarm", `${what}: ${error instanceof Error ? error.message : String(error)}`),
     });
-    const address = await this.#listen(this.#server);
+    if (this.#stopped.signal.aborted) throw new ProofdnsError("NO_ANSWER", "the service was closed while it started");
+    const address = await this.#listen(this.#front);
     await this.#checkBeforeSigning(state);
     // What a crash left: committed and never signed. The leaf is on disk, so the signature is the only possible one.
     for (const epoch of await this.#o.store.unsignedEpochs(state.epoch)) await this.#publisher.sign(epoch, state.log);
@@ -204,16 +229,18 @@ export class Service {
   /** Ends the loops, lets running replies finish, and closes the sockets and the store. */
   async close(): Promise<void> {
     this.#stopped.abort();
+    // Whatever a start has bound by then is closed as well.
+    await this.#starting;
     await Promise.allSettled(this.#loops);
     await this.#queue.catch(() => {});
-    await this.#server?.close();
+    await this.#front?.close();
     await this.#served?.reader.close();
     await this.#o.store.close();
   }
 
-  async #listen(server: DnsServer): Promise<ListenAddress> {
+  async #listen(front: Front): Promise<ListenAddress> {
     try {
-      return await server.listen();
+      return await front.listen();
     } catch (cause) {
       const where = `${this.#o.host} port ${this.#o.port}`;
       const why = cause instanceof Error ? cause.message : String(cause);
@@ -398,7 +425,8 @@ export class Service {
     onStep?.("cosigned", state.epoch);
     const before = this.#served;
     this.#served = { state, reader: this.#o.store.reader(), since };
-    this.#swap(signed);
+    // Threads may still read what came before until this resolves.
+    await this.#swap(signed);
     await before?.reader.close();
     onStep?.("served", state.epoch);
     const served = this.#servedEpoch();
@@ -410,14 +438,19 @@ export class Service {
     return quorum === undefined || isQuorum(quorum, new Set(signed.cosignatures.map(({ last }) => last.keyId)));
   }
 
-  /** Serves `signed` from now on. One assignment: a reply is of one epoch or the other, never of both. */
-  #swap(signed: SignedEpoch): void {
+  /**
+   * Serves `signed` from now on. One assignment in each thread: a reply is of one epoch or the other, never of both. Resolves
+   * when nothing uses what was served before.
+   */
+  #swap(signed: SignedEpoch): Promise<void> {
     const served = this.#served;
     if (served?.state.leaf === undefined) throw new TypeError("no epoch to serve");
     this.#signed = signed;
     this.#times[signed.epoch - 1] = this.#timesOf(signed.cosignatures);
+    this.#headVersion++;
     this.#data = new EpochAnswers({
       epoch: signed.epoch,
+      headVersion: this.#headVersion,
       leaf: served.state.leaf,
       logSignature: signed.logSignature,
       cosignatures: signed.cosignatures,
@@ -432,13 +465,37 @@ export class Service {
       hasRecordProofs: true,
       sha256: nodeSha256,
     });
+    return this.#front?.publish(this.#data, served.state.tree) ?? Promise.resolve();
+  }
+
+  /** Answers by other keys and secrets from now on. Rejects, and goes on as before, if they cannot be used. */
+  async reload(config: ResponderConfig): Promise<void> {
+    await this.#front?.reload(config);
+  }
+
+  /** What the name server has counted; undefined before it was bound. */
+  stats(): StatsSnapshot | undefined {
+    return this.#front?.stats();
+  }
+
+  /** What is served just now, in numbers; times in Unix seconds. */
+  get state(): ServiceState {
+    const served = this.#served;
+    return {
+      epoch: this.#signed?.epoch ?? 0,
+      sumdbSize: served?.state.leaf?.treeHead.treeSize ?? 0,
+      since: served?.since,
+      clockTime: this.#signed?.cosignatures.find(({ last }) => last.keyId === this.#o.clockKey.verifierKey.keyId)?.last
+        .time,
+      isForked: this.#isForked,
+    };
   }
 
   async #tick(): Promise<void> {
     if (this.#signed === undefined) return;
     const ticked = await this.#publisher.tick(this.#signed, this.#now());
     if (typeof ticked === "string") this.#logRefusal(ticked);
-    else this.#swap(ticked);
+    else await this.#swap(ticked);
   }
 
   #logRefusal(why: "earlier" | "stalled" | "smaller"): void {
@@ -453,7 +510,7 @@ export class Service {
   async #askWitnesses(): Promise<void> {
     const [signed, served] = [this.#signed, this.#served];
     if (signed === undefined || served === undefined) return;
-    this.#swap(await this.#cosigners.collect(signed, served.state.log));
+    await this.#swap(await this.#cosigners.collect(signed, served.state.log));
   }
 
   /** Asks witnesses and peers before the first signature (`checkBeforeSigning`). */

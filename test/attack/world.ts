@@ -201,6 +201,7 @@ export class World {
         paths,
         reader: store.reader(),
         sumdbKey: keys.sumdb.verifierKey,
+        headVersion: 1,
         nextEpochTime: timeOf(epoch + 1),
         hasRecordProofs: true,
         sha256,

@@ -95,12 +95,14 @@ describe("proofdns sumdb, serve and latest", () => {
       "listen",
       "policy",
       "sumdbKey",
+      "ds",
       "epoch",
       "sumdbSize",
       "mapRoot",
     ]);
     assert.match(String(ready["listen"]), /^127\.0\.0\.1:[1-9][0-9]*$/);
-    const { listen, ...rest } = ready;
+    const { listen, ds, ...rest } = ready;
+    assert.match((ds as string[]).join(), /^[0-9]+ 13 2 [0-9A-F]{64}$/);
     assert.deepEqual(rest, {
       ready: true,
       zone: `${ZONE}.`,
@@ -113,7 +115,9 @@ describe("proofdns sumdb, serve and latest", () => {
   });
 
   it("keep keys that only their owner can read, and write a policy that names them", async () => {
-    for (const key of [join(data, "log.key"), join(data, "clock.key"), join(folder, "sumdb", "sumdb.key")]) {
+    const [tag] = String((ready["ds"] as string[])[0]).split(" ");
+    const keys = ["log.key", "clock.key", "cookie.secrets", "dnssec/keys.json", `dnssec/key-${tag}.pem`];
+    for (const key of [...keys.map((name) => join(data, name)), join(folder, "sumdb", "sumdb.key")]) {
       assert.equal(statSync(key).mode & 0o777, 0o600, key);
     }
     assert.equal(statSync(data).mode & 0o777, 0o700);

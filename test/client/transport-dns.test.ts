@@ -96,7 +96,7 @@ const refused = (code: ErrorCode, why: RegExp) => (error: unknown) =>
 describe("a DNS transport", () => {
   let port = 0;
   const server = new DnsServer({
-    respond: (bytes, transport) => respond(bytes, transport, makeTestZone(), makeData(), NOW),
+    respond: (bytes, { transport }) => respond(bytes, transport, makeTestZone(), makeData(), NOW),
     port: 0,
     log: assert.fail,
   });

@@ -50,6 +50,7 @@ export function makeData(overrides: Partial<ZoneData> = {}): FakeZoneData {
   return {
     calls,
     epoch: EPOCH,
+    headVersion: 1,
     sumdbSize: 1000,
     nextEpochTime: NOW + 100,
     moduleAnswer: (indexKey) => {

@@ -116,7 +116,8 @@ describe("answers", () => {
     for (const type of [TYPE.A, TYPE.NS, TYPE.SOA, 65_535, 0]) {
       const data = makeData();
       assert.equal(say("mod.x._.golang.org.p1", { data, type }), "NOERROR - 300");
-      assert.equal(say("e99._head.p1", { data, type }), "NOERROR - 300");
+      // Its TXT may be there soon: that it has no other type holds no longer than that it has no TXT.
+      assert.equal(say("e99._head.p1", { data, type }), "NOERROR - 5");
       assert.deepEqual(data.calls, []);
     }
   });

@@ -58,6 +58,7 @@ function answersAt(epoch: number, gap: number): EpochAnswers {
     paths: PathTable.empty(),
     reader: undefined as unknown as StoreReader,
     sumdbKey: sumdb.verifierKey,
+    headVersion: 1,
     nextEpochTime: 0,
     hasRecordProofs: true,
     sha256,
