@@ -13,7 +13,7 @@ const { makeData, makeTestZone, NOW } = await tsImport("../dns/fake-zone.ts", im
 const zone = makeTestZone();
 const data = makeData();
 const server = new DnsServer({
-  respond: (bytes, transport) => respond(bytes, transport, zone, data, NOW),
+  respond: (bytes, { transport }) => respond(bytes, transport, zone, data, NOW),
   port: 0,
   log: (what, error) => console.error(what, error),
 });
