@@ -2,9 +2,10 @@ import { type AnswerInput, type HeadInput, makeTrust, type Trust, verifyHead } f
 import { EpochAnswers } from "../src/dns/answers.ts";
 import { encodePathName } from "../src/dns/module-name.ts";
 import { formatName, joinName, parseName } from "../src/dns/name.ts";
-import { respond } from "../src/dns/responder.ts";
+import { Responder } from "../src/dns/responder.ts";
 import { encodeTxtQuery } from "../src/dns/txt-reply.ts";
 import { makeZone } from "../src/dns/zone.ts";
+import { ELSEWHERE } from "../src/dns/zone-data.ts";
 import { encodeUtf8 } from "../src/vindex/bytes.ts";
 import { formatCheckpoint, formatTreeHead } from "../src/vindex/checkpoint.ts";
 import { cosign } from "../src/vindex/cosignature.ts";
@@ -112,6 +113,9 @@ export function makeWorld(texts: readonly string[]): World {
   const name = joinName([...(encodePathName(first.path) ?? []), "p1"], parseName(ZONE));
   if (name === undefined) throw new TypeError(`no name for ${first.path} under ${formatName(parseName(ZONE))}`);
   const query = encodeTxtQuery(name, 1);
+  // One for all replies, as a server has it; without a cache, so that each is made.
+  const responder = new Responder({ zone, sha256: nodeSha256 });
+  const asker = { transport: "udp", address: new Uint8Array(4) } as const;
   return {
     tree,
     recordCount: records.length,
@@ -122,6 +126,9 @@ export function makeWorld(texts: readonly string[]): World {
     answerInput,
     headInput,
     trust,
-    reply: () => respond(query, "udp", zone, answers, NOW, nodeSha256),
+    reply: () => {
+      const reply = responder.respond(query, asker, answers, NOW);
+      return reply === ELSEWHERE ? undefined : reply;
+    },
   };
 }
