@@ -1,9 +1,9 @@
 import { randomBytes } from "node:crypto";
-import { link, open, rm } from "node:fs/promises";
-import { dirname } from "node:path";
+import { open } from "node:fs/promises";
 import { COOKIE_SECRET_LENGTH } from "../dns/cookies.ts";
 import { equalBytes, formatHex, parseHex } from "../vindex/bytes.ts";
 import { ProofdnsError } from "../vindex/error.ts";
+import { writeNewFile } from "./new-file.ts";
 
 /** Two lines, with room for what was meant to be one. */
 const MAX_COOKIE_FILE_BYTES = 1024;
@@ -80,27 +80,8 @@ async function makeCookieFile(
   warn: ((message: string) => void) | undefined,
 ): Promise<readonly Uint8Array[]> {
   const secret = new Uint8Array(randomBytes(COOKIE_SECRET_LENGTH));
-  const temporary = `${path}.${process.pid}.${randomBytes(4).toString("hex")}.tmp`;
   try {
-    try {
-      const file = await open(temporary, "wx", 0o600);
-      try {
-        await file.writeFile(`${formatHex(secret)}\n`);
-        await file.sync();
-      } finally {
-        await file.close();
-      }
-      // A link, unlike a rename, never replaces a file that another process made meanwhile.
-      await link(temporary, path);
-    } finally {
-      await rm(temporary, { force: true });
-    }
-    const directory = await open(dirname(path), "r");
-    try {
-      await directory.sync();
-    } finally {
-      await directory.close();
-    }
+    await writeNewFile(path, `${formatHex(secret)}\n`);
     return [secret];
   } catch (cause) {
     const isOthers = (cause as NodeJS.ErrnoException).code === "EEXIST";

@@ -1,6 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { link, open, rm } from "node:fs/promises";
-import { dirname } from "node:path";
+import { open } from "node:fs/promises";
 import { ProofdnsError } from "../vindex/error.ts";
 import {
   formatSignerKey,
@@ -11,6 +10,7 @@ import {
   type SignerKey,
 } from "../vindex/note.ts";
 import { nodeEd25519 } from "../vindex/platform.ts";
+import { writeNewFile } from "./new-file.ts";
 
 export type SignerKeyType = typeof KEY_TYPE_ED25519 | typeof KEY_TYPE_COSIGNATURE;
 
@@ -81,36 +81,13 @@ async function makeKeyFile(
   warn: ((message: string) => void) | undefined,
 ): Promise<SignerKey> {
   const key = makeSignerKey(keyName, type, new Uint8Array(randomBytes(32)), nodeEd25519());
-  const temporary = `${path}.${process.pid}.${randomBytes(4).toString("hex")}.tmp`;
   try {
-    try {
-      const file = await open(temporary, "wx", 0o600);
-      try {
-        await file.writeFile(`${formatSignerKey(key)}\n`);
-        await file.sync();
-      } finally {
-        await file.close();
-      }
-      // A link, unlike a rename, never replaces a file that another process made meanwhile.
-      await link(temporary, path);
-    } finally {
-      await rm(temporary, { force: true });
-    }
-    await syncDirectory(dirname(path));
+    await writeNewFile(path, `${formatSignerKey(key)}\n`);
     return key;
   } catch (cause) {
     const other = (cause as NodeJS.ErrnoException).code === "EEXIST" ? await readSignerKey(path, warn) : undefined;
     if (other !== undefined) return other;
     throw unusable(path, `it cannot be made: ${(cause as Error).message}`, cause);
-  }
-}
-
-async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(path, "r");
-  try {
-    await directory.sync();
-  } finally {
-    await directory.close();
   }
 }
 
