@@ -50,13 +50,17 @@ const name = Uint8Array.of(2, 0x67, 0x6f, 0);
 const query = encodeTxtQuery(name, 0);
 const message = new Query();
 
-/** Bug: for each line of a note all lines before it are counted again. */
+/** Lines from which the planted bug shows: far above the limit of time or not at all, on any machine. */
+const MANY_LINES = 4096;
+
+/** Bug: in a note of many lines all of it is counted again for each of 32,768 of them. */
 const readNote = plant("quadratic", parseNote, (note) => {
-  for (let at = note.indexOf("\n"); at >= 0; at = note.indexOf("\n", at + 1)) {
+  const countLines = (): number => {
     let lines = 0;
-    for (let i = 0; i < at; i++) if (note[i] === "\n") lines++;
-    if (lines > LENGTH) break;
-  }
+    for (let i = 0; i < note.length; i++) if (note[i] === "\n") lines++;
+    return lines;
+  };
+  if (countLines() >= MANY_LINES) for (let line = 0; line < 32_768; line++) if (countLines() > LENGTH) break;
   return parseNote(note);
 });
 
