@@ -6,6 +6,7 @@
  */
 const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 const DIGIT: Int8Array = table(ALPHABET);
+const CODE: readonly number[] = Array.from(ALPHABET, (character) => character.charCodeAt(0));
 
 function table(alphabet: string): Int8Array {
   const out = new Int8Array(128).fill(-1);
@@ -22,16 +23,28 @@ export function formatBase64(bytes: Uint8Array): string {
 /** Formats standard base64 without padding: 43 characters for a hash. */
 export function formatBase64Unpadded(bytes: Uint8Array): string {
   let out = "";
-  for (let i = 0; i < bytes.length; i += 3) {
-    const a = bytes[i] as number;
-    const b = bytes[i + 1];
-    const c = bytes[i + 2];
-    out += ALPHABET[a >> 2];
-    out += ALPHABET[((a & 3) << 4) | ((b ?? 0) >> 4)];
-    if (b !== undefined) out += ALPHABET[((b & 15) << 2) | ((c ?? 0) >> 6)];
-    if (c !== undefined) out += ALPHABET[c & 63];
-  }
+  for (let from = 0; from < bytes.length; from += CHUNK) out += formatChunk(bytes, from);
   return out;
+}
+
+/** Bytes that are formatted at a time: a multiple of 3, and few enough characters for the arguments of one call. */
+const CHUNK = 3 * 512;
+
+/** One string for all characters: joining them one by one is measured at a quarter of the rate. */
+function formatChunk(bytes: Uint8Array, from: number): string {
+  const end = Math.min(bytes.length, from + CHUNK);
+  const codes = new Array<number>(Math.ceil(((end - from) * 4) / 3));
+  let to = 0;
+  for (let i = from; i < end; i += 3) {
+    const a = bytes[i] as number;
+    const b = i + 1 < end ? (bytes[i + 1] as number) : 0;
+    const c = i + 2 < end ? (bytes[i + 2] as number) : 0;
+    codes[to++] = CODE[a >> 2] as number;
+    codes[to++] = CODE[((a & 3) << 4) | (b >> 4)] as number;
+    if (i + 1 < end) codes[to++] = CODE[((b & 15) << 2) | (c >> 6)] as number;
+    if (i + 2 < end) codes[to++] = CODE[c & 63] as number;
+  }
+  return String.fromCharCode(...codes);
 }
 
 /** Parses padded standard base64: alphabet, padding and zero spare bits; undefined otherwise. */

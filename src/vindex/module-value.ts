@@ -48,7 +48,9 @@ export function selectLatest(
     (best, lines) => higher(higher(best, lines.release), lines.prerelease),
     undefined,
   );
-  const hasGoMod = highest !== undefined && !equalBytes(highest.goModHash, computeSyntheticGoModHash(path, sha256));
+  // Where there is no +incompatible version the go.mod decides nothing, and two hashes are spared.
+  const isDecided = compatible.length === state.majors.length || highest === undefined;
+  const hasGoMod = !isDecided && !equalBytes(highest.goModHash, computeSyntheticGoModHash(path, sha256));
   const considered = hasGoMod ? compatible : state.majors;
   const releases = considered.flatMap(({ release }) => (release === undefined ? [] : [release])).reverse();
   const prerelease = considered.reduce<VersionLine | undefined>(
