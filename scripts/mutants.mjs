@@ -10,8 +10,9 @@ import { mutants } from "../test/mutants/list.mjs";
 
 const TIMEOUT = 30_000;
 /** Files of vectors, and where a mistake in a file of src is found first: the rest is run only if it is not. */
-const FILES = ["map.json", "tree.json", "log.json", "dns.json", "client.json"];
+const FILES = ["map.json", "tree.json", "log.json", "dns.json", "client.json", "audit.json"];
 const LIKELY = [
+  [/^audit|pruned-tree/, "audit.json"],
   [/^client|policy|cosignature|note|evidence|value/, "client.json"],
   [/payload|varint/, "dns.json"],
   [/path-proof|prefix-tree/, "tree.json"],
@@ -60,11 +61,18 @@ class Worker {
   }
 }
 
-async function runMutant(worker, { file, find, replace }, i) {
-  const copy = join(folder, String(i));
-  for (const part of ["vindex", "client", "dns"]) cpSync(join(source, part), join(copy, part), { recursive: true });
+/** Copies what the vectors run. */
+function copySource(copy) {
+  for (const part of ["audit", "client", "dns", "store", "vindex"]) {
+    cpSync(join(source, part), join(copy, part), { recursive: true });
+  }
   // Without it the copy would be CommonJS: the search for package.json ends at node_modules.
   writeFileSync(join(copy, "package.json"), '{ "type": "module" }\n');
+  return copy;
+}
+
+async function runMutant(worker, { file, find, replace }, i) {
+  const copy = copySource(join(folder, String(i)));
   const text = readFileSync(join(copy, file), "utf8");
   const count = text.split(find).length - 1;
   if (count !== 1) return { lost: count };
@@ -106,7 +114,8 @@ async function work(worker) {
 mkdirSync(folder, { recursive: true });
 try {
   const workers = Array.from({ length: availableParallelism() }, () => new Worker());
-  const clean = await workers[0].run(source);
+  // A copy, as the mutants are: one that does not run would be found wrong with every mistake, and with none.
+  const clean = await workers[0].run(copySource(join(folder, "clean")));
   if (clean !== undefined) {
     console.log(`The source itself is found wrong: ${clean}`);
     problems.push("source");

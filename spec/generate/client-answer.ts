@@ -786,6 +786,17 @@ export function answerVectors(heads: readonly HeadVector[]): Vector[] {
     "the pseudo-version before the peaks",
     rebuilt((l) => [l[0] as string, l[line("u")] as string, ...l.slice(1, -1)]),
   );
+  badState(
+    "a lower release after the last line",
+    `${state}${(lines[line("r")] as string).replace("v0.9.0", "v0.8.0")}\n`,
+  );
+  const exchanged = `n 2\np ${h(1)}\nq v1.0.0-rc.1 1 ${h(1)} ${h(2)}\nq v0.9.0-rc.1 0 ${h(1)} ${h(2)}\n`;
+  badState(
+    "pre-releases of two majors exchanged",
+    exchanged,
+    `v=v1.0.0-rc.1 k=pre i=1 h=${h(1)} m=${h(2)} s=${unpadded(sha256(utf8(exchanged)))}`,
+    M,
+  );
   badState("a version that does not fit the path", state.replace("v2.0.0+incompatible", "v2.0.0"));
   badState("a pseudo-version that does not fit the path", state.replace("u v1.1.1-0", "u v2.1.1-0"));
   badState(

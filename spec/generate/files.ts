@@ -1,3 +1,4 @@
+import { auditVectors } from "./audit.ts";
 import { answerVectors } from "./client-answer.ts";
 import { headVectors } from "./client-head.ts";
 import { otherVectors } from "./client-other.ts";
@@ -18,5 +19,6 @@ export function makeVectorFiles(): Map<string, string> {
     ["log.json", formatVectors(logVectors())],
     ["dns.json", formatVectors([...dnsNameVectors(), ...dnsPayloadVectors()])],
     ["client.json", formatVectors([...heads, ...answerVectors(heads), ...otherVectors(heads)])],
+    ["audit.json", formatVectors(auditVectors())],
   ]);
 }

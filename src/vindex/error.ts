@@ -25,6 +25,7 @@ const KINDS = {
   MALFORMED_MESSAGE: "malformed",
   MALFORMED_MEMORY: "malformed",
   MALFORMED_EVIDENCE: "malformed",
+  MALFORMED_TRANSITION: "malformed",
   MALFORMED_INPUT: "malformed",
   // Statements that do not hold.
   BAD_SIGNATURE: "false",
@@ -40,6 +41,7 @@ const KINDS = {
   BAD_LEAF: "false",
   BAD_LOOKUP: "false",
   BAD_TILE: "false",
+  BAD_SNAPSHOT: "false",
   WRONG_EPOCH: "false",
   NO_QUORUM: "false",
   STALE: "false",

@@ -83,7 +83,7 @@ export interface PathStep {
 /** Where the bits of a key lead: the steps from the root down, and the leaf at their end (undefined in the empty tree). */
 export interface TreePath {
   readonly steps: readonly PathStep[];
-  readonly leaf: LeafNode | undefined;
+  readonly leaf: Pick<LeafNode, "indexKey" | "value"> | undefined;
 }
 
 export class PrefixTree {

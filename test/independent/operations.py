@@ -7,6 +7,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import Any, Callable, Iterator, Optional
 
+import audit
 import client
 import dns
 import ed25519
@@ -371,6 +372,22 @@ def op_evidence(v: Vector) -> Value:
     return "ok"
 
 
+# --- audit.json -----------------------------------------------------------------------------------
+
+
+def op_transition(v: Vector) -> Value:
+    key = notes.parse_vkey(v["sumdbKey"], notes.TYPE_ED25519)
+    if (v["epoch"] == 1) != (v["leaf"] is None):
+        raise ValueError("only epoch 1 has no old leaf")
+    _, text = audit.verify_transition(v["leaf"], key, unhex(v["transition"]))
+    return {"leaf": text}
+
+
+def op_audit_evidence(v: Vector) -> Value:
+    epoch, fault = audit.verify_evidence(v["evidence"], v["key"], v["sumdbKey"])
+    return {"epoch": epoch, "fault": fault}
+
+
 OPERATIONS: dict[str, Callable[[Vector], Value]] = {
     "record": op_record,
     "version": op_version,
@@ -397,4 +414,6 @@ OPERATIONS: dict[str, Callable[[Vector], Value]] = {
     "sumdb": op_sumdb,
     "age": op_age,
     "evidence": op_evidence,
+    "transition": op_transition,
+    "audit-evidence": op_audit_evidence,
 }

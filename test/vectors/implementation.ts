@@ -3,6 +3,9 @@ import { pathToFileURL } from "node:url";
 
 /** The modules of an implementation that the vectors are run against: those of `src`, or of a changed copy of it. */
 export interface Implementation {
+  readonly auditEvidence: typeof import("../../src/audit/evidence.ts");
+  readonly transition: typeof import("../../src/audit/transition.ts");
+  readonly transitionFormat: typeof import("../../src/audit/transition-format.ts");
   readonly base64: typeof import("../../src/vindex/base64.ts");
   readonly bytes: typeof import("../../src/vindex/bytes.ts");
   readonly checkpoint: typeof import("../../src/vindex/checkpoint.ts");
@@ -33,6 +36,9 @@ export interface Implementation {
 }
 
 const FILES: { readonly [K in keyof Implementation]: string } = {
+  auditEvidence: "audit/evidence.ts",
+  transition: "audit/transition.ts",
+  transitionFormat: "audit/transition-format.ts",
   base64: "vindex/base64.ts",
   bytes: "vindex/bytes.ts",
   checkpoint: "vindex/checkpoint.ts",

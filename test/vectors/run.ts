@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Implementation } from "./implementation.ts";
+import { auditOperations } from "./run-audit.ts";
 import { clientOperations } from "./run-client.ts";
 import { logOperations, mapOperations, type Operation, treeOperations } from "./run-core.ts";
 import { dnsOperations } from "./run-dns.ts";
@@ -31,6 +32,7 @@ export function makeRunner(
     "log.json": logOperations(implementation),
     "dns.json": dnsOperations(implementation),
     "client.json": clientOperations(implementation, isFast),
+    "audit.json": auditOperations(implementation, isFast),
   };
   return (file, vector) => {
     const run = operations[file][vector.operation];
