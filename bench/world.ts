@@ -6,10 +6,12 @@ import { Responder } from "../src/dns/responder.ts";
 import { encodeTxtQuery } from "../src/dns/txt-reply.ts";
 import { makeZone } from "../src/dns/zone.ts";
 import { ELSEWHERE } from "../src/dns/zone-data.ts";
+import type { StoreReader } from "../src/store/store-reader.ts";
 import { encodeUtf8 } from "../src/vindex/bytes.ts";
 import { formatCheckpoint, formatTreeHead } from "../src/vindex/checkpoint.ts";
 import { cosign } from "../src/vindex/cosignature.ts";
 import type { Ed25519 } from "../src/vindex/ed25519.ts";
+import type { FlatTree } from "../src/vindex/flat-tree.ts";
 import { computeEpochLeafHash, type EpochLeaf, formatLeaf } from "../src/vindex/leaf.ts";
 import { foldWindow, type IndexedRecord } from "../src/vindex/map-function.ts";
 import {
@@ -23,17 +25,16 @@ import { OutputLog } from "../src/vindex/output-log.ts";
 import { PathTable } from "../src/vindex/path-table.ts";
 import { nodeEd25519, nodeSha256 } from "../src/vindex/platform.ts";
 import { formatPolicy } from "../src/vindex/policy.ts";
-import { PrefixTree } from "../src/vindex/prefix-tree.ts";
 import { computeRecordHash, parseRecord } from "../src/vindex/record.ts";
 import type { Sha256 } from "../src/vindex/sha256.ts";
-import type { StoreReader } from "../src/vindex/store.ts";
+import { TreeSlab } from "../src/vindex/tree-slab.ts";
 
 const NOW = 1_790_000_000;
 const ZONE = "l.example.org";
 
 /** One signed epoch over some records, in memory. */
 export interface World {
-  readonly tree: PrefixTree;
+  readonly tree: FlatTree;
   readonly recordCount: number;
   readonly pairs: readonly { indexKey: Uint8Array; value: Uint8Array }[];
   readonly indexKeys: readonly Uint8Array[];
@@ -62,7 +63,9 @@ export function makeWorld(texts: readonly string[]): World {
   });
   const after = foldWindow({ state: () => undefined, family: () => [], toolchain: [] }, records, nodeSha256);
   const pairs = after.changes.map(({ indexKey, value }) => ({ indexKey, value: value as Uint8Array }));
-  const tree = PrefixTree.of(pairs, nodeSha256);
+  const slab = TreeSlab.empty();
+  const tree = slab.update(pairs);
+  slab.accept(tree);
   const treeHead = { treeSize: records.length, rootHash: seed(9) };
   const leaf: EpochLeaf = {
     mapRoot: tree.rootHash(),

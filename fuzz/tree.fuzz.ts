@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { equalBytes, formatHex } from "../src/vindex/bytes.ts";
+import { MAX_PATH_LENGTH } from "../src/vindex/flat-tree.ts";
 import {
   decodePathProof,
   encodePathProof,
@@ -11,6 +12,7 @@ import {
 } from "../src/vindex/path-proof.ts";
 import { nodeSha256 } from "../src/vindex/platform.ts";
 import { type MapChange, PrefixTree } from "../src/vindex/prefix-tree.ts";
+import { TreeSlab } from "../src/vindex/tree-slab.ts";
 import { Input } from "./input.ts";
 import { foldPath, keyBit, mapLeaf, naiveMapRoot } from "./oracle/merkle.ts";
 import { outcomeOf } from "./outcome.ts";
@@ -18,7 +20,7 @@ import { plant } from "./plant.ts";
 import type { Target } from "./target.ts";
 
 /**
- * The prefix tree: its root is a function of the pairs, its proofs hold, and no proof, whatever is done to it, shows
+ * The prefix tree, as objects and in a slab: its root is a function of the pairs, its proofs hold, and no proof, whatever is done to it, shows
  * anything but the truth.
  */
 export const target: Target = { maxLength: 600, plants: ["agreeing-bits", "short-sibling"] };
@@ -45,6 +47,8 @@ const decodePath = plant("short-sibling", decodePathProof, (bytes, offset) => {
   }
 });
 
+const written = new Uint8Array(MAX_PATH_LENGTH);
+
 export function fuzz(data: Uint8Array): void {
   const input = new Input(data);
   input.pick([changes, wire])(input);
@@ -60,6 +64,7 @@ function keyFrom(input: Input): Uint8Array {
 function changes(input: Input): void {
   const pairs = new Map<string, { key: Uint8Array; value: Uint8Array }>();
   let tree = PrefixTree.empty(nodeSha256);
+  const slab = TreeSlab.empty();
   for (let rounds = 1 + (input.byte() % 3); rounds > 0; rounds--) {
     const batch = new Map<string, MapChange>();
     for (let n = input.byte() % 8; n > 0; n--) {
@@ -75,6 +80,10 @@ function changes(input: Input): void {
       });
     }
     tree = tree.update(batch.values());
+    // An update that is taken back leaves nothing behind.
+    slab.discard(slab.update([...batch.values()].reverse().map(({ indexKey }) => ({ indexKey, value: indexKey }))));
+    slab.accept(slab.update(batch.values()));
+    if (rounds % 2 === 0) slab.retire(slab.tree);
     for (const [id, { indexKey, value }] of batch) {
       if (value === undefined) pairs.delete(id);
       else pairs.set(id, { key: indexKey, value });
@@ -84,6 +93,9 @@ function changes(input: Input): void {
   const root = naiveMapRoot(all.map(({ key, value }) => [key, value] as const));
   assert.ok(equalBytes(tree.rootHash(), root));
   assert.equal(tree.size, all.length);
+  assert.ok(equalBytes(slab.tree.rootHash(), root));
+  assert.equal(slab.tree.size, all.length);
+  assert.equal([...slab.tree.leaves()].length, all.length);
   const asked = [...all.map(({ key }) => key), keyFrom(input), keyFrom(input)];
   for (const key of asked) {
     const value = pairs.get(formatHex(key))?.value;
@@ -92,6 +104,10 @@ function changes(input: Input): void {
     const path = tree.path(key);
     const proof = pathProofOf(path);
     const encoded = encodePathProof(proof);
+    const end = slab.tree.writePath(key, written, 0);
+    assert.ok(equalBytes(written.subarray(0, end), encoded));
+    const inSlab = slab.tree.get(key);
+    assert.ok(value === undefined ? inSlab === undefined : inSlab !== undefined && equalBytes(inSlab, value));
     const decoded = decodePath(encoded, 0);
     assert.equal(decoded.end, encoded.length);
     assert.deepEqual(decoded.proof.bits, proof.bits);

@@ -6,8 +6,10 @@ import { SharedAnswers, takeServedHead } from "../src/dns/threads/shared-answers
 import { makeZone, type Zone } from "../src/dns/zone.ts";
 import type { ZoneData } from "../src/dns/zone-data.ts";
 import { ProofdnsError } from "../src/vindex/error.ts";
-import { FlatTree } from "../src/vindex/flat-tree.ts";
+import type { FlatTree } from "../src/vindex/flat-tree.ts";
 import { encodeAnswer } from "../src/vindex/payload.ts";
+import type { LeafNode, Node } from "../src/vindex/prefix-tree.ts";
+import { TreeSlab } from "../src/vindex/tree-slab.ts";
 import { H } from "./oracle/merkle.ts";
 import { isNaivePath } from "./oracle/module-path.ts";
 import type { NaiveData, NaiveZone } from "./oracle/server.ts";
@@ -166,7 +168,20 @@ function v0Labels(path: string): string[] {
   return elements.length === 0 ? host.split(".") : [...labels.reverse(), "_", ...host.split(".")];
 }
 
-const trees = Array.from({ length: EPOCHS }, (_, i) => FlatTree.build(epochOf(i + 1).tree));
+const trees = Array.from({ length: EPOCHS }, (_, i) => flatTreeOf(epochOf(i + 1).tree.root));
+
+/** The same tree in shared memory. */
+function flatTreeOf(root: Node | undefined): FlatTree {
+  const leaves: LeafNode[] = [];
+  const open = root === undefined ? [] : [root];
+  for (let node = open.pop(); node !== undefined; node = open.pop()) {
+    if ("value" in node) leaves.push(node);
+    else open.push(node.right, node.left);
+  }
+  const slab = TreeSlab.empty();
+  slab.accept(slab.update(leaves));
+  return slab.tree;
+}
 
 /** What a worker thread has of the same epoch: module answers out of shared memory, and the newest head. */
 export function workerData(data: ZoneData): SharedAnswers {

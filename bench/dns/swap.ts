@@ -19,7 +19,7 @@ import type { ResponderConfig } from "../../src/service/responder-config.ts";
 import { encodeUtf8 } from "../../src/vindex/bytes.ts";
 import { computeIndexKey } from "../../src/vindex/module-value.ts";
 import { nodeSha256 } from "../../src/vindex/platform.ts";
-import { PrefixTree } from "../../src/vindex/prefix-tree.ts";
+import { TreeSlab } from "../../src/vindex/tree-slab.ts";
 
 const { values } = parseArgs({
   options: {
@@ -42,7 +42,8 @@ const paths = Array.from({ length: modules }, (_, i) => `example.com/team${i % 9
 const value = (i: number, epoch: number): Uint8Array =>
   encodeUtf8(`v=v1.${epoch}.${i} i=${i} h=${"h".repeat(43)} m=${"m".repeat(43)} s=${"s".repeat(43)}`);
 const pairs = paths.map((path, i) => ({ indexKey: computeIndexKey(path, nodeSha256), value: value(i, 1) }));
-const first = PrefixTree.of(pairs, nodeSha256);
+const slab = TreeSlab.empty();
+slab.accept(slab.update(pairs));
 
 const folder = mkdtempSync(join(tmpdir(), "proofdns-swap-"));
 const questions = join(folder, "questions");
@@ -76,13 +77,16 @@ const pool = await ThreadPool.start({
 
 const data = (epoch: number) => ({ ...NOTHING_YET, epoch, headVersion: epoch, head: () => new Uint8Array(100) });
 /** Replaces a hundredth of the modules, as an epoch does, and publishes; milliseconds until all threads serve it. */
-async function swap(tree: PrefixTree, epoch: number): Promise<{ tree: PrefixTree; milliseconds: number }> {
-  const next = tree.update(
-    pairs.filter((_, i) => i % 100 === epoch % 100).map(({ indexKey }, i) => ({ indexKey, value: value(i, epoch) })),
-  );
+async function swap(epoch: number): Promise<number> {
+  const changes = pairs
+    .filter((_, i) => i % 100 === epoch % 100)
+    .map(({ indexKey }, i) => ({ indexKey, value: value(i, epoch) }));
   const begun = performance.now();
+  const next = slab.update(changes);
+  slab.accept(next);
   await pool.publish({ data: data(epoch), tree: next });
-  return { tree: next, milliseconds: performance.now() - begun };
+  slab.retire(next);
+  return performance.now() - begun;
 }
 
 interface Timed {
@@ -122,7 +126,7 @@ const show = (what: string, { milliseconds, lost }: Timed): void => {
 
 let lost = 0;
 try {
-  let tree = (await swap(first, 1)).tree;
+  await swap(1);
   await sleep(500);
   console.log(`${process.version}, ${modules} modules, ${threads} threads, ${rate} queries/s for ${seconds} s each`);
   console.log("\n| | answers | lost | p50 ms | p99 | p99.9 | max | over 5 ms |\n|---|---|---|---|---|---|---|---|");
@@ -132,9 +136,7 @@ try {
   const times: number[] = [];
   const swapping = (async () => {
     for (let epoch = 2; !isOver; epoch++) {
-      const done = await swap(tree, epoch);
-      tree = done.tree;
-      times.push(done.milliseconds);
+      times.push(await swap(epoch));
       await sleep(EPOCH_TIME);
     }
   })();
@@ -144,7 +146,7 @@ try {
   show("epochs replaced", moving);
   times.sort((a, b) => a - b);
   console.log(
-    `\n${times.length} epochs; building the shared index and swapping it in all threads: median ${times[Math.floor(times.length / 2)]?.toFixed(0)} ms, of the main thread`,
+    `\n${times.length} epochs; updating the shared tree and swapping it in all threads: median ${times[Math.floor(times.length / 2)]?.toFixed(0)} ms, of the main thread`,
   );
   lost = still.lost + moving.lost;
 } finally {

@@ -10,6 +10,7 @@ import { makeTrust, type Subject, subjectText } from "../client/verify/index.ts"
 import { encodePathName } from "../dns/module-name.ts";
 import { makeZone } from "../dns/zone.ts";
 import { Service } from "../service/service.ts";
+import { Store } from "../store/store.ts";
 import { SumdbFollower } from "../sumdb/follower.ts";
 import { readGoSumFiles } from "../sumdb/go-sum.ts";
 import { HttpSumdbSource } from "../sumdb/http-source.ts";
@@ -29,7 +30,6 @@ import {
 import { nodeEd25519, nodeSha256 } from "../vindex/platform.ts";
 import { formatPolicy, parsePolicy } from "../vindex/policy.ts";
 import { formatRecord } from "../vindex/record.ts";
-import { Store } from "../vindex/store.ts";
 import { formatHostPort, parseHostPort } from "./host-port.ts";
 import { formatLookup, lookupToJson } from "./latest-output.ts";
 import { drawProof } from "./proof-drawing.ts";
@@ -220,7 +220,7 @@ async function startService(
   const clockKey = makeKey(`${zone}/clock`, KEY_TYPE_COSIGNATURE);
   const sumdbKey = parseVerifierKey(sumdb.vkey);
   const policy = formatPolicy(logKey.verifierKey, [{ name: "clock", verifierKey: clockKey.verifierKey }]);
-  const store = await Store.open(join(folder, "store"), {
+  const store = await Store.open(folder, {
     origin: logKey.verifierKey.keyName,
     logKey: formatVerifierKey(logKey.verifierKey),
     sumdbKey: sumdb.vkey,

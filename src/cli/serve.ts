@@ -3,6 +3,8 @@ import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { isIP } from "node:net";
 import { join, resolve } from "node:path";
 import { Command } from "commander";
+import { makePublishing } from "../audit/publishing.ts";
+import { isHalfBuilt } from "../build/build.ts";
 import { DnsTransport } from "../client/transport-dns.ts";
 import { makeTrust, SUM_GOLANG_ORG } from "../client/verify/trust.ts";
 import { ZoneSigner } from "../dns/dnssec/index.ts";
@@ -12,6 +14,8 @@ import type { ResponderConfig } from "../service/responder-config.ts";
 import { checkSigning } from "../service/self-check.ts";
 import { Service, type ServiceOptions } from "../service/service.ts";
 import { parseWitness } from "../service/witness.ts";
+import { STATES_FILE } from "../store/file-set.ts";
+import { Store } from "../store/store.ts";
 import { SumdbFollower } from "../sumdb/follower.ts";
 import { HttpSumdbSource } from "../sumdb/http-source.ts";
 import { DirectoryTileCache } from "../sumdb/tile-cache.ts";
@@ -27,7 +31,6 @@ import {
 } from "../vindex/note.ts";
 import { nodeEd25519, nodeSha256 } from "../vindex/platform.ts";
 import { formatPolicy, parsePolicy } from "../vindex/policy.ts";
-import { Store } from "../vindex/store.ts";
 import { parseDuration } from "./duration.ts";
 import { messageOf } from "./exit-code.ts";
 import { formatHostPort, parseHostPort } from "./host-port.ts";
@@ -60,7 +63,11 @@ export interface ServeOptions extends Partial<NameServerOptions> {
   readonly hostmaster?: string;
   readonly witness?: readonly string[];
   readonly peer?: readonly string[];
+  /** False with `--no-record-proofs`. */
+  readonly recordProofs?: boolean;
+  readonly publish?: string;
   readonly newLog?: boolean;
+  readonly soleSigner?: boolean;
   readonly overrideSize?: string;
   readonly logFormat?: string;
   readonly logLevel?: string;
@@ -88,7 +95,16 @@ export function makeServeCommand(): Command {
       "--peer <host:port...>",
       "other servers of the zone with the same key; asked before the first signature after a start",
     )
+    .option(
+      "--no-record-proofs",
+      "do not keep the hashes of records (32 bytes each): _record and _sumdb have no answers, now and for ever with this store",
+    )
+    .option("--publish <dir>", "folder to publish each epoch and its transition in, as files, for auditors")
     .option("--new-log", "sign although the key has no store: only if nothing was ever published with this key")
+    .option(
+      "--sole-signer",
+      "sign with a loaded snapshot without asking a peer or a witness: only if no other server signs with this key, for two fork the log, and the snapshot has its newest epoch",
+    )
     .option("--override-size <n>", "sign although a witness knows the log at size n, larger than the store")
     .option("--log-format <text|json>", "form of the log, which goes to standard error", "text")
     .option("--log-level <level>", "alarm, info, debug, or trace, which alone shows names that were asked", "info");
@@ -104,7 +120,7 @@ export function makeServeCommand(): Command {
 
 /** What a test puts between: hooks of the service, and where the lines go. */
 export interface ServeSeams {
-  readonly hooks: Pick<ServiceOptions, "onStep">;
+  readonly hooks: Pick<ServiceOptions, "onStep" | "flushAfter" | "sortAlways">;
   readonly print: (line: string) => void;
 }
 
@@ -254,6 +270,18 @@ async function openService(options: ServeOptions, seams: ServeSeams, log: Logger
     const policyPath = join(folder, "policy");
     const policy = await openPolicy(policyPath, bareZone, logKey, clockKey);
     const tileCache = new DirectoryTileCache(join(folder, "tiles"));
+    const publishing =
+      options.publish === undefined
+        ? undefined
+        : makePublishing({
+            folder: resolve(options.publish),
+            dataFolder: folder,
+            sumdbKey: sumdb.key,
+            logKey: logKey.verifierKey,
+            cosigners: policy.witnesses.map(({ verifierKey }) => verifierKey),
+            sha256: nodeSha256,
+            log,
+          });
     const service = await Service.open({
       zone,
       host,
@@ -273,11 +301,14 @@ async function openService(options: ServeOptions, seams: ServeSeams, log: Logger
       policy,
       witnesses,
       peers,
+      isSoleSigner: options.soleSigner === true,
       front: { config, threads: settings.threads, limits: settings.limits, drain: settings.drain },
       ...times,
       log,
       onEpoch: (served) => seams.print(JSON.stringify(served)),
       onProgress: makeProgress(log),
+      recordProofs: options.recordProofs !== false,
+      ...(publishing === undefined ? {} : { publishing }),
       onFork: (evidence) => saveEvidence(folder, evidence, log),
       onCommitted: (sumdbSize) => tileCache.removeBelow(sumdbSize),
       ...(overrideSize === undefined ? {} : { overrideSize }),
@@ -313,7 +344,7 @@ function makeProgress(log: Logger): (done: number, total: number) => void {
 
 /**
  * Opens keys and store together. A key without its store would sign a second log under the same name, and a store without its key
- * cannot go on: both are refused.
+ * cannot go on: both are refused. A store that was built and never served is of no log yet: it becomes that of the key.
  */
 async function openStore(
   folder: string,
@@ -341,29 +372,49 @@ async function openStore(
       `${keyPath} exists and the store ${storeFolder} does not: signing again could fork the log. Restore the store, or give --new-log if nothing was ever published with this key`,
     );
   }
-  if (!hasKey && hasStore && !existsSync(newKeyPath)) {
-    throw new ProofdnsError(
-      "KEY_UNUSABLE",
-      `the store ${storeFolder} exists and its key ${keyPath} does not; restore the key`,
-    );
+  const identity = { sumdbKey: formatVerifierKey(sumdbKey) };
+  const isKeyless = !hasKey && !existsSync(newKeyPath);
+  const keyless = new ProofdnsError(
+    "KEY_UNUSABLE",
+    `the store ${storeFolder} exists and its key ${keyPath} does not; restore the key`,
+  );
+  const halfBuilt = new ProofdnsError(
+    "STORE_UNUSABLE",
+    `${folder} has a build that is not done: run the same proofdns build again, or remove ${join(folder, "build")} and ${join(folder, "files")}`,
+  );
+  const isBuilt = existsSync(join(folder, "files", STATES_FILE));
+  if ((!hasStore || (isKeyless && !isBuilt)) && (await isHalfBuilt(folder))) throw halfBuilt;
+  // Only a store that was built may be without a key; any other is not even opened.
+  if (hasStore && isKeyless && !isBuilt) throw keyless;
+  const opened = hasStore ? await Store.open(folder, identity) : undefined;
+  try {
+    if (opened !== undefined && (await isHalfBuilt(folder, opened))) throw halfBuilt;
+    const hasLog = opened?.identity.logKey !== undefined;
+    if (hasLog && isKeyless) throw keyless;
+    if (hasLog && hasKey && !existsSync(join(folder, "clock.key"))) {
+      throw new ProofdnsError(
+        "KEY_UNUSABLE",
+        `the store ${storeFolder} exists and ${join(folder, "clock.key")} does not: clients know the old clock; restore the key`,
+      );
+    }
+    const warn = (message: string): void => log("alarm", message);
+    const origin = `${zone}/p1`;
+    const logKey = await readOrMakeSignerKey(hasKey ? keyPath : newKeyPath, origin, KEY_TYPE_ED25519, warn);
+    const clockKey = await readOrMakeSignerKey(join(folder, "clock.key"), `${zone}/clock`, KEY_TYPE_COSIGNATURE, warn);
+    const ofLog = { ...identity, origin, logKey: formatVerifierKey(logKey.verifierKey) };
+    const store = opened ?? (await Store.open(folder, ofLog));
+    try {
+      await store.become(ofLog);
+    } catch (error) {
+      await store.close();
+      throw error;
+    }
+    if (!hasKey) await rename(newKeyPath, keyPath);
+    return { logKey, clockKey, store };
+  } catch (error) {
+    await opened?.close();
+    throw error;
   }
-  const warn = (message: string): void => log("alarm", message);
-  const origin = `${zone}/p1`;
-  const logKey = await readOrMakeSignerKey(hasKey ? keyPath : newKeyPath, origin, KEY_TYPE_ED25519, warn);
-  if (hasStore && hasKey && !existsSync(join(folder, "clock.key"))) {
-    throw new ProofdnsError(
-      "KEY_UNUSABLE",
-      `the store ${storeFolder} exists and ${join(folder, "clock.key")} does not: clients know the old clock; restore the key`,
-    );
-  }
-  const clockKey = await readOrMakeSignerKey(join(folder, "clock.key"), `${zone}/clock`, KEY_TYPE_COSIGNATURE, warn);
-  const store = await Store.open(storeFolder, {
-    origin,
-    logKey: formatVerifierKey(logKey.verifierKey),
-    sumdbKey: formatVerifierKey(sumdbKey),
-  });
-  if (!hasKey) await rename(newKeyPath, keyPath);
-  return { logKey, clockKey, store };
 }
 
 /** Reads the operator's policy, or writes the first one: the clock alone is the quorum. */

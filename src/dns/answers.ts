@@ -1,6 +1,9 @@
+import type { KeptCosignatures } from "../store/records.ts";
+import type { StoreReader } from "../store/store-reader.ts";
 import { decodeUtf8, encodeUtf8 } from "../vindex/bytes.ts";
 import type { Cosignature } from "../vindex/cosignature.ts";
 import { ProofdnsError } from "../vindex/error.ts";
+import type { FlatTree } from "../vindex/flat-tree.ts";
 import { type EpochLeaf, parseLeaf } from "../vindex/leaf.ts";
 import { TOOLCHAIN_SUBJECT } from "../vindex/module-path.ts";
 import { parseModuleState } from "../vindex/module-state.ts";
@@ -8,7 +11,6 @@ import { computeIndexKey } from "../vindex/module-value.ts";
 import type { VerifierKey } from "../vindex/note.ts";
 import type { OutputLog } from "../vindex/output-log.ts";
 import { pathProofOf } from "../vindex/path-proof.ts";
-import type { PathTable } from "../vindex/path-table.ts";
 import {
   type AnswerPayload,
   type AnswerProof,
@@ -21,10 +23,7 @@ import {
   PAGE_LENGTH,
 } from "../vindex/payload.ts";
 import { firstQuorumTime, type QuorumRule } from "../vindex/policy.ts";
-import type { PrefixTree } from "../vindex/prefix-tree.ts";
 import type { Sha256 } from "../vindex/sha256.ts";
-import type { KeptCosignatures, StoreReader } from "../vindex/store.ts";
-import { tileHashReader } from "../vindex/tile-writer.ts";
 import { computeConsistencyProof, computeLogInclusionProof, coverRange } from "../vindex/tlog.ts";
 import { parseToolchainValue } from "../vindex/toolchain-value.ts";
 import { joinItems } from "../vindex/value-text.ts";
@@ -58,13 +57,14 @@ export interface EpochSnapshot {
   readonly logSignature: Uint8Array;
   /** Of the newest epoch. */
   readonly cosignatures: readonly KeptCosignatures[];
-  readonly tree: PrefixTree;
+  readonly tree: FlatTree;
   readonly log: OutputLog;
   /** Epoch e has `sumdbSizes[e - 1]`. */
   readonly sumdbSizes: readonly number[];
   /** Epoch e has `times[e - 1]`. */
   readonly times: readonly EpochTimes[];
-  readonly paths: PathTable;
+  /** Which v0 names exist. */
+  readonly paths: { hasPrefix(labels: readonly string[]): boolean };
   readonly reader: StoreReader;
   readonly sumdbKey: VerifierKey;
   /** Unix seconds. */
@@ -151,11 +151,11 @@ export class EpochAnswers implements ZoneData {
   }
 
   sumdbConsistency(oldSize: number, newSize: number): Uint8Array {
-    return encodeLogProof(computeConsistencyProof(oldSize, newSize, this.#readTiles(), this.#s.sha256));
+    return encodeLogProof(computeConsistencyProof(oldSize, newSize, this.#s.reader.readHashes, this.#s.sha256));
   }
 
   recordProof(logIndex: number, treeSize: number): Uint8Array {
-    return encodeLogProof(computeLogInclusionProof(logIndex, treeSize, this.#readTiles(), this.#s.sha256));
+    return encodeLogProof(computeLogInclusionProof(logIndex, treeSize, this.#s.reader.readHashes, this.#s.sha256));
   }
 
   v0Text(subject: string): string | undefined {
@@ -234,11 +234,6 @@ export class EpochAnswers implements ZoneData {
       throw new ProofdnsError("STORE_UNUSABLE", `epoch ${epoch} is not in the store`);
     }
     return { leaf: parseLeaf(leafText, this.#s.sumdbKey), logSignature, kept: reader.cosignatures(epoch) };
-  }
-
-  #readTiles(): ReturnType<typeof tileHashReader> {
-    const { reader, sha256 } = this.#s;
-    return tileHashReader(this.sumdbSize, (level, index) => reader.tile(level, index), sha256);
   }
 
   /** First clock time of the first epoch that covers a record, or of the first later one that has one, in hex. */

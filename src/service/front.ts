@@ -6,7 +6,7 @@ import { countListenerEvent } from "../dns/threads/listener-counters.ts";
 import { ThreadPool } from "../dns/threads/pool.ts";
 import type { ThreadResponder } from "../dns/threads/protocol.ts";
 import { ELSEWHERE, type ZoneData } from "../dns/zone-data.ts";
-import type { PrefixTree } from "../vindex/prefix-tree.ts";
+import type { FlatTree } from "../vindex/flat-tree.ts";
 import { makeResponder, type ResponderConfig } from "./responder-config.ts";
 
 /** How a zone is served. */
@@ -29,7 +29,7 @@ export interface Front {
   /** Binds. Rejects with the error of bind(2). */
   listen(): Promise<ListenAddress>;
   /** Serves `data` from now on; `tree` is that of its epoch. Resolves when nothing uses what was served before. */
-  publish(data: ZoneData, tree: PrefixTree): Promise<void>;
+  publish(data: ZoneData, tree: FlatTree): Promise<void>;
   /** Answers by other keys and secrets from now on; rejects, and changes nothing, if they cannot be used. */
   reload(config: ResponderConfig): Promise<void>;
   /** What was counted since the start. */
@@ -119,7 +119,7 @@ class ThreadedFront implements Front {
     return this.#pool.address;
   }
 
-  async publish(data: ZoneData, tree: PrefixTree): Promise<void> {
+  async publish(data: ZoneData, tree: FlatTree): Promise<void> {
     await this.#pool?.publish({ data, tree });
   }
 

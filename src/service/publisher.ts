@@ -1,3 +1,5 @@
+import type { KeptCosignatures } from "../store/records.ts";
+import type { Store } from "../store/store.ts";
 import { encodeUtf8, equalBytes } from "../vindex/bytes.ts";
 import { formatCheckpoint } from "../vindex/checkpoint.ts";
 import { type Cosignature, cosign } from "../vindex/cosignature.ts";
@@ -5,7 +7,6 @@ import { ProofdnsError } from "../vindex/error.ts";
 import { formatNote, type SignerKey, signNote } from "../vindex/note.ts";
 import type { OutputLog } from "../vindex/output-log.ts";
 import { nodeEd25519 } from "../vindex/platform.ts";
-import type { KeptCosignatures, Store } from "../vindex/store.ts";
 
 /** A signed epoch and its cosignatures so far. */
 export interface SignedEpoch {

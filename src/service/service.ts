@@ -1,19 +1,21 @@
+import type { Publishing } from "../audit/publishing.ts";
 import { computeEpochTimes, EpochAnswers, type EpochTimes } from "../dns/answers.ts";
-import { encodePathName } from "../dns/module-name.ts";
 import type { ListenAddress } from "../dns/server.ts";
 import type { StatsSnapshot } from "../dns/stats.ts";
 import type { Zone } from "../dns/zone.ts";
 import type { ZoneData } from "../dns/zone-data.ts";
+import { Builder, type BuilderOptions, type BuildStep, type IndexState } from "../store/builder.ts";
+import type { Store } from "../store/store.ts";
+import type { StoreReader } from "../store/store-reader.ts";
 import type { SumdbFollower, SumdbUpdate } from "../sumdb/follower.ts";
-import { Builder, type BuildStep, type IndexState } from "../vindex/builder.ts";
 import { formatHex } from "../vindex/bytes.ts";
 import { isProofdnsError, ProofdnsError } from "../vindex/error.ts";
+import { formatLeaf } from "../vindex/leaf.ts";
 import type { SignerKey, VerifierKey } from "../vindex/note.ts";
-import { PathTable } from "../vindex/path-table.ts";
 import { nodeSha256 } from "../vindex/platform.ts";
 import { isQuorum, type Policy } from "../vindex/policy.ts";
-import type { Store, StoreReader } from "../vindex/store.ts";
 import { Cosigners } from "./cosigners.ts";
+import { DamageLog } from "./damage-log.ts";
 import { type Front, type FrontOptions, makeFront } from "./front.ts";
 import { NOTHING_YET } from "./nothing-yet.ts";
 import { Publisher, type SignedEpoch } from "./publisher.ts";
@@ -63,6 +65,8 @@ export interface ServiceOptions {
   readonly front?: Pick<FrontOptions, "config" | "threads" | "limits" | "drain">;
   /** Other servers of the zone that sign with the same key: asked before the first signature after a start. */
   readonly peers?: readonly Peer[];
+  /** The operator's word that no other server signs with the key: a loaded snapshot signs without asking anyone. */
+  readonly isSoleSigner?: boolean;
   /** Seconds between questions to the checksum database. */
   readonly poll: number;
   /** Seconds between cosignatures of the clock. */
@@ -84,6 +88,16 @@ export interface ServiceOptions {
   readonly onCommitted?: (sumdbSize: number) => Promise<void>;
   /** Milliseconds for which unreachable witnesses and peers are waited for before the first signature; default a minute. */
   readonly firstSignatureWait?: number;
+  /** False: `_record` and `_sumdb` have no answers, and the hashes of records are not kept; default true. */
+  readonly recordProofs?: boolean;
+  /** Publishes epochs as files, for auditors; it reports what fails by itself. */
+  readonly publishing?: Publishing;
+  /** As those of the builder. */
+  readonly onFolded?: BuilderOptions["onFolded"];
+  readonly flushAfter?: number;
+  readonly sortAlways?: boolean;
+  /** For tests; by default `makeFront` of front.ts. */
+  readonly makeFront?: (options: FrontOptions) => Front;
   /** Unix seconds; for tests. */
   readonly now?: () => number;
 }
@@ -97,6 +111,14 @@ const FIRST_SIGNATURE_WAIT = 60_000;
 const MAX_TIMER = 2 ** 31 - 1;
 /** Milliseconds after which witnesses are asked again while the quorum is missing; doubled each time. */
 const WITNESS_RETRY = 5_000;
+
+/** Why a loaded snapshot signs nothing. */
+function heldError(epoch: number): ProofdnsError {
+  return new ProofdnsError(
+    "EQUIVOCATION",
+    `epoch ${epoch} is not signed: this store was loaded from a snapshot, two live signers fork the log, and no --peer or --witness has answered; give one that does, or --sole-signer if no other server signs with this key and the snapshot has the newest epoch that was ever signed`,
+  );
+}
 
 /** The plainest way to serve a zone. */
 function bareFront(zone: Zone): Pick<FrontOptions, "config" | "threads" | "limits" | "drain"> {
@@ -130,7 +152,6 @@ export class Service {
   readonly #loops: Promise<void>[] = [];
   readonly #times: EpochTimes[] = [];
   readonly #cosigners: Cosigners;
-  #paths = PathTable.empty();
   #data: ZoneData = NOTHING_YET;
   #headVersion = 0;
   #signed: SignedEpoch | undefined;
@@ -159,22 +180,28 @@ export class Service {
 
   /** Loads the store. Nothing is signed or bound yet. @throws ProofdnsError as `Builder.open` */
   static async open(options: ServiceOptions): Promise<Service> {
-    // The builder reports modules before there is a service to keep them.
-    const early: string[] = [];
-    let service: Service | undefined;
+    const { store, sumdbKey, log, onStep, flushAfter, sortAlways, recordProofs = true } = options;
+    const onFolded = options.onFolded ?? options.publishing?.onFolded;
+    const damage = new DamageLog(log);
     const builder = await Builder.open({
-      store: options.store,
-      sumdbKey: options.sumdbKey,
+      store,
+      sumdbKey,
       sha256: nodeSha256,
-      onStep: (step, epoch) => options.onStep?.(step, epoch),
-      onModules: (paths) => {
-        if (service === undefined) for (const path of paths) early.push(path);
-        else service.#addPaths(paths);
-      },
+      hashes: recordProofs,
+      onTrouble: (error) => log("alarm", `${error.message}; it is tried again after the next epoch`),
+      onDamage: (error) => damage.note(error.message),
+      ...(onStep === undefined ? {} : { onStep }),
+      ...(onFolded === undefined ? {} : { onFolded }),
+      ...(flushAfter === undefined ? {} : { flushAfter }),
+      ...(sortAlways === undefined ? {} : { sortAlways }),
     });
-    service = new Service(options, builder);
-    service.#addPaths(early);
-    return service;
+    if (recordProofs && !builder.hasRecordProofs) {
+      log(
+        "alarm",
+        "the hashes of records were not kept, so records cannot be proven: _record and _sumdb have no answers",
+      );
+    }
+    return new Service(options, builder);
   }
 
   /**
@@ -195,7 +222,7 @@ export class Service {
     this.#seenSize = state.leaf?.treeHead.treeSize ?? 0;
     const { host, port } = this.#o;
     const settings = this.#o.front ?? bareFront(this.#o.zone);
-    this.#front = makeFront({
+    this.#front = (this.#o.makeFront ?? makeFront)({
       ...settings,
       host,
       port,
@@ -204,10 +231,19 @@ export class Service {
     });
     if (this.#stopped.signal.aborted) throw new ProofdnsError("NO_ANSWER", "the service was closed while it started");
     const address = await this.#listen(this.#front);
-    await this.#checkBeforeSigning(state);
+    const unsigned = await this.#o.store.unsignedEpochs(state.epoch);
+    const isHeld = await this.#isHeld();
+    // A held store is asked about again before it signs: what is signed already is not kept waiting.
+    const wait = isHeld ? 0 : (this.#o.firstSignatureWait ?? FIRST_SIGNATURE_WAIT);
+    const words = await this.#checkBeforeSigning(state, wait, isHeld);
+    if (isHeld && words === 0) {
+      if (unsigned.length > 0) throw heldError(unsigned[0] as number);
+      this.#o.log("alarm", heldError(state.epoch + 1).message);
+    }
     // What a crash left: committed and never signed. The leaf is on disk, so the signature is the only possible one.
-    for (const epoch of await this.#o.store.unsignedEpochs(state.epoch)) await this.#publisher.sign(epoch, state.log);
+    for (const epoch of unsigned) await this.#publisher.sign(epoch, state.log);
     const lastGrowth = (await this.#o.store.clock())?.lastGrowth;
+    await this.#fillPublished(state);
     if (state.epoch > 0) await this.#exclusive(() => this.#publish(this.#builder.state, lastGrowth ?? this.#now()));
     else await this.#poll();
     const served = this.#servedEpoch();
@@ -235,6 +271,7 @@ export class Service {
     await this.#queue.catch(() => {});
     await this.#front?.close();
     await this.#served?.reader.close();
+    await this.#builder.close();
     await this.#o.store.close();
   }
 
@@ -259,15 +296,6 @@ export class Service {
     const leaf = this.#served?.state.leaf;
     if (this.#served === undefined || leaf === undefined) return undefined;
     return { epoch: this.#served.state.epoch, sumdbSize: leaf.treeHead.treeSize, mapRoot: formatHex(leaf.mapRoot) };
-  }
-
-  #addPaths(paths: Iterable<string>): void {
-    const lists: string[][] = [];
-    for (const path of paths) {
-      const labels = encodePathName(path);
-      if (labels !== undefined) lists.push([...labels].reverse());
-    }
-    this.#paths = this.#paths.add(lists);
   }
 
   #timesOf(kept: SignedEpoch["cosignatures"]): EpochTimes {
@@ -371,6 +399,7 @@ export class Service {
         if (hasGrown) await this.#exclusive(() => this.#publisher.noteGrowth(now));
         return;
       }
+      await this.#checkHeld();
       // The network is waited for outside: the clock must go on meanwhile.
       const read = await this.#builder.read(this.#reportProgress(update), signal);
       await this.#exclusive(async () => {
@@ -424,10 +453,11 @@ export class Service {
       signed = await this.#cosigners.collect(signed, state.log);
     onStep?.("cosigned", state.epoch);
     const before = this.#served;
-    this.#served = { state, reader: this.#o.store.reader(), since };
+    this.#served = { state, reader: this.#builder.reader(), since };
     // Threads may still read what came before until this resolves.
     await this.#swap(signed);
     await before?.reader.close();
+    this.#builder.retire(state.tree);
     onStep?.("served", state.epoch);
     const served = this.#servedEpoch();
     if (served !== undefined && before !== undefined) this.#o.onEpoch(served);
@@ -438,11 +468,22 @@ export class Service {
     return quorum === undefined || isQuorum(quorum, new Set(signed.cosignatures.map(({ last }) => last.keyId)));
   }
 
+  /** Publishes what is missing of the epochs so far. */
+  async #fillPublished(state: IndexState): Promise<void> {
+    if (this.#o.publishing === undefined || state.epoch === 0) return;
+    const reader = this.#builder.reader();
+    try {
+      await this.#o.publishing.start(state.epoch, reader, state.log);
+    } finally {
+      await reader.close();
+    }
+  }
+
   /**
    * Serves `signed` from now on. One assignment in each thread: a reply is of one epoch or the other, never of both. Resolves
    * when nothing uses what was served before.
    */
-  #swap(signed: SignedEpoch): Promise<void> {
+  async #swap(signed: SignedEpoch): Promise<void> {
     const served = this.#served;
     if (served?.state.leaf === undefined) throw new TypeError("no epoch to serve");
     this.#signed = signed;
@@ -458,14 +499,16 @@ export class Service {
       log: served.state.log,
       sumdbSizes: served.state.sumdbSizes,
       times: this.#times,
-      paths: this.#paths,
+      paths: this.#builder.paths,
       reader: served.reader,
       sumdbKey: this.#o.sumdbKey,
       nextEpochTime: served.since + this.#o.epochInterval,
-      hasRecordProofs: true,
+      hasRecordProofs: this.#builder.hasRecordProofs,
       sha256: nodeSha256,
     });
-    return this.#front?.publish(this.#data, served.state.tree) ?? Promise.resolve();
+    await this.#front?.publish(this.#data, served.state.tree);
+    const { publishing, sumdbKey } = this.#o;
+    await publishing?.served(signed, formatLeaf(served.state.leaf, sumdbKey), served.state.log);
   }
 
   /** Answers by other keys and secrets from now on. Rejects, and goes on as before, if they cannot be used. */
@@ -513,13 +556,25 @@ export class Service {
     await this.#swap(await this.#cosigners.collect(signed, served.state.log));
   }
 
-  /** Asks witnesses and peers before the first signature (`checkBeforeSigning`). */
-  async #checkBeforeSigning(state: IndexState): Promise<void> {
+  /** True for a loaded snapshot that has signed nothing of its own: whoever saved it may be signing on. */
+  async #isHeld(): Promise<boolean> {
+    return this.#o.isSoleSigner !== true && (await this.#o.store.isLoaded());
+  }
+
+  /** Lets a loaded snapshot make its first epoch only with the word of somebody who knows the log just now. */
+  async #checkHeld(): Promise<void> {
+    if (!(await this.#isHeld())) return;
+    const { state } = this.#builder;
+    if ((await this.#checkBeforeSigning(state, 0, true)) === 0) throw heldError(state.epoch + 1);
+  }
+
+  /** Asks witnesses and peers before the first signature (`checkBeforeSigning`); resolves to how many have answered. */
+  async #checkBeforeSigning(state: IndexState, wait: number, needsWord: boolean): Promise<number> {
     const { store, logKey, sumdbKey, peers = [], witnesses, overrideSize } = this.#o;
     const isSigned = state.epoch > 0 && (await store.signature(state.epoch)) !== undefined;
     const epoch = isSigned ? state.epoch : Math.max(0, state.epoch - 1);
     const signed = epoch === 0 ? undefined : await this.#publisher.sign(epoch, state.log);
-    await checkBeforeSigning({
+    return checkBeforeSigning({
       zone: logKey.verifierKey.keyName.replace(/\/p1$/, ""),
       origin: logKey.verifierKey.keyName,
       logKey: logKey.verifierKey,
@@ -536,7 +591,8 @@ export class Service {
       overrideSize,
       log: this.#o.log,
       signal: this.#stopped.signal,
-      wait: this.#o.firstSignatureWait ?? FIRST_SIGNATURE_WAIT,
+      needsWord,
+      wait,
     });
   }
 }

@@ -18,11 +18,20 @@ export interface Peer {
   readonly transport: Transport;
 }
 
+/** What a source knows. */
+interface Known {
+  readonly epoch: number;
+  /** Our own key signed it. */
+  readonly isSigned: boolean;
+  /** It knows this log: what it does not know is no reason to wait. */
+  readonly isWord: boolean;
+}
+
 /** Someone who may know a larger log than the store does. */
 interface Source {
   readonly name: string;
   /** Size known there, and whether our own key signed it. Rejects with `UNREACHABLE` and its like if it cannot be asked. */
-  ask(): Promise<{ epoch: number; isSigned: boolean }>;
+  ask(): Promise<Known>;
 }
 
 export interface StartupCheckOptions {
@@ -39,6 +48,8 @@ export interface StartupCheckOptions {
   readonly overrideSize: number | undefined;
   readonly log: (level: "info" | "alarm", message: string) => void;
   readonly signal: AbortSignal;
+  /** Nothing is signed without an answer: the store is a loaded snapshot. */
+  readonly needsWord: boolean;
   /** Milliseconds for which the unreachable are waited for. */
   readonly wait: number;
 }
@@ -49,12 +60,13 @@ const ed25519 = nodeEd25519();
 /**
  * Before the first signature after a start: a restored backup must not sign a second tree. Witnesses and peers are asked for the newest
  * size that they know; a larger checkpoint with our own signature blocks for good, a bare larger size until the operator overrides it.
- * The unreachable are waited for, with an alarm, and then passed over.
+ * The unreachable are waited for, with an alarm, and then passed over. Resolves to how many have answered who know this log.
  *
  * @throws ProofdnsError `EQUIVOCATION`
  */
-export async function checkBeforeSigning(options: StartupCheckOptions): Promise<void> {
-  const { epoch, log, signal } = options;
+export async function checkBeforeSigning(options: StartupCheckOptions): Promise<number> {
+  const { epoch, log, signal, needsWord } = options;
+  let words = 0;
   const until = Date.now() + options.wait;
   let rest = makeSources(options);
   while (rest.length > 0 && !signal.aborted) {
@@ -63,6 +75,7 @@ export async function checkBeforeSigning(options: StartupCheckOptions): Promise<
       try {
         const known = await source.ask();
         if (known.epoch > epoch) refuseLarger(options, source.name, known);
+        if (known.isWord) words++;
       } catch (error) {
         if (isProofdnsError(error, "EQUIVOCATION") || !isProofdnsError(error)) throw error;
         log(
@@ -79,10 +92,14 @@ export async function checkBeforeSigning(options: StartupCheckOptions): Promise<
   }
   if (signal.aborted) throw new ProofdnsError("UNREACHABLE", "stopped before the first signature");
   for (const { name } of rest)
-    log("alarm", `${name} could not be asked before the first signature; signing without its word`);
+    log(
+      "alarm",
+      `${name} could not be asked before the first signature${needsWord ? "" : "; signing without its word"}`,
+    );
+  return words;
 }
 
-function refuseLarger(options: StartupCheckOptions, name: string, known: { epoch: number; isSigned: boolean }): void {
+function refuseLarger(options: StartupCheckOptions, name: string, known: Known): void {
   const found = `${name} knows this log at size ${known.epoch}, the store has signed ${options.epoch}`;
   if (known.isSigned) {
     throw new ProofdnsError(
@@ -103,7 +120,7 @@ function makeSources(options: StartupCheckOptions): Source[] {
       name: `the witness ${name}`,
       ask: async () => {
         const reply = await submit();
-        return { epoch: reply.kind === "conflict" ? reply.treeSize : options.epoch, isSigned: false };
+        return { epoch: reply.kind === "conflict" ? reply.treeSize : options.epoch, isSigned: false, isWord: true };
       },
     }),
   );
@@ -114,7 +131,7 @@ function makeSources(options: StartupCheckOptions): Source[] {
   return [...(options.epoch > 0 ? witnesses : []), ...peers];
 }
 
-async function askPeer(peer: Peer, options: StartupCheckOptions): Promise<{ epoch: number; isSigned: boolean }> {
+async function askPeer(peer: Peer, options: StartupCheckOptions): Promise<Known> {
   const name = new Questions(options.zone, nodeSha256).head({});
   const reply = await peer.transport.query(name, { signal: options.signal });
   if (reply.kind !== "txt") throw new ProofdnsError("NO_ANSWER", "it serves no head of the log");
@@ -124,5 +141,6 @@ async function askPeer(peer: Peer, options: StartupCheckOptions): Promise<{ epoc
     .append(leafHash)
     .root();
   const text = encodeUtf8(formatCheckpoint({ origin: options.origin, treeSize: head.epoch, rootHash }));
-  return { epoch: head.epoch, isSigned: ed25519.verify(options.logKey.publicKey, text, head.logSignature) };
+  const isSigned = ed25519.verify(options.logKey.publicKey, text, head.logSignature);
+  return { epoch: head.epoch, isSigned, isWord: isSigned };
 }

@@ -37,12 +37,23 @@ export class Frontier {
 
   /** The frontier after one more leaf with hash `leafHash`. */
   append(leafHash: Hash): Frontier {
-    return this.#push([{ hash: leafHash, level: 0 }]);
+    return this.appendAll([leafHash]);
   }
 
   /** The frontier after many more leaves; one pass, cheaper than one `append` for each. */
   appendAll(leafHashes: readonly Hash[]): Frontier {
-    return this.#push(leafHashes.map((hash) => ({ hash, level: 0 })));
+    const peaks = [...this.peaks];
+    let { treeSize } = this;
+    for (const leafHash of leafHashes) {
+      // A size that ends in k set bits has k peaks that the new leaf completes.
+      let hash = leafHash;
+      for (let rest = treeSize; rest % 2 === 1; rest = (rest - 1) / 2) {
+        hash = computeNodeHash(peaks.pop() as Hash, hash, this.#sha256);
+      }
+      peaks.push(hash);
+      treeSize++;
+    }
+    return new Frontier(treeSize, peaks, this.#sha256);
   }
 
   /**

@@ -6,10 +6,14 @@ export {
   Builder,
   type BuilderOptions,
   type BuildStep,
+  type FoldedEpoch,
   type IndexState,
   type RecordWindow,
   type SumdbWindow,
-} from "./builder.ts";
+} from "../store/builder.ts";
+export type { StoreIdentity } from "../store/identity.ts";
+export type { KeptCosignatures } from "../store/records.ts";
+export { type ClockState, type EpochBatch, Store } from "../store/store.ts";
 export {
   type Checkpoint,
   formatCheckpoint,
@@ -36,6 +40,7 @@ export {
   type VerifiedFork,
   verifyForkEvidence,
 } from "./evidence.ts";
+export { FlatTree, type TreeRoot } from "./flat-tree.ts";
 export { Frontier } from "./frontier.ts";
 export { computeEpochLeafHash, type EpochLeaf, formatLeaf, parseLeaf } from "./leaf.ts";
 export { foldWindow, type IndexedRecord, type MapAfter, type MapBefore, pathsToLoad } from "./map-function.ts";
@@ -73,7 +78,6 @@ export { formatPolicy, isQuorum, type Policy, parsePolicy, type QuorumRule } fro
 export { type MapChange, PrefixTree } from "./prefix-tree.ts";
 export { formatH1, formatRecord, makeRecord, parseRecord, type Record } from "./record.ts";
 export { type Hash, type Sha256, sha256 } from "./sha256.ts";
-export { type ClockState, type EpochBatch, type KeptCosignatures, Store, type StoreIdentity } from "./store.ts";
 export { formatTilePath, parseTilePath, type Tile } from "./tile.ts";
 export {
   computeConsistencyProof,
@@ -85,4 +89,5 @@ export {
   verifyConsistencyProof,
   verifyLogInclusionProof,
 } from "./tlog.ts";
+export { type SortedPairs, TreeSlab, type TreeSlabOptions } from "./tree-slab.ts";
 export { compareVersions, parseVersion, type Version, type VersionKind } from "./version.ts";

@@ -1,8 +1,8 @@
-import { encodeUtf8 } from "./bytes.ts";
+import { decodeUtf8, encodeUtf8 } from "./bytes.ts";
 import { computeMajorsValue, formatMajorItems, isAllItemsShown, type MajorItem } from "./majors-value.ts";
 import { familyMemberPath, familyOf, majorsSubject, TOOLCHAIN_MODULE, TOOLCHAIN_SUBJECT } from "./module-path.ts";
-import { foldRecord, formatModuleState, type ModuleState } from "./module-state.ts";
-import { computeIndexKey, computeModuleValue, selectLatest } from "./module-value.ts";
+import { encodeModuleState, foldRecord, type ModuleState } from "./module-state.ts";
+import { computeIndexKey, encodeModuleValue, selectLatest } from "./module-value.ts";
 import type { MapChange } from "./prefix-tree.ts";
 import type { Record } from "./record.ts";
 import { sha256 as defaultSha256, type Hash, type Sha256 } from "./sha256.ts";
@@ -28,6 +28,8 @@ export interface MapBefore {
   /** Suffix digits of the members of a family that have a state. */
   readonly family: (basePath: string) => Iterable<string>;
   readonly toolchain: readonly ToolchainItem[];
+  /** `computeIndexKey` of a subject, for callers who know some already. */
+  readonly indexKey?: (subject: string) => Hash;
 }
 
 /** A module that the window touched. */
@@ -58,8 +60,9 @@ export interface MapAfter {
 
 /** The paths whose states `foldWindow` asks for, given the well-formed records of a window. */
 export function pathsToLoad(records: readonly IndexedRecord[], family: MapBefore["family"]): Set<string> {
-  const paths = new Set(records.map(({ record }) => record.path));
-  for (const basePath of touchedFamilies(paths, family)) {
+  const paths = new Set<string>();
+  for (const { record } of records) paths.add(record.path);
+  for (const basePath of touchedFamilies([...paths], family)) {
     paths.add(basePath);
     for (const major of family(basePath)) paths.add(familyMemberPath(basePath, major));
   }
@@ -78,19 +81,23 @@ export function foldWindow(
     const { record, logIndex, recordHash } = indexed;
     const known = touched.get(record.path);
     const state = foldRecord(known?.state ?? before.state(record.path), record, logIndex, recordHash, sha256);
-    touched.set(record.path, { state, records: known?.records ?? [] });
-    touched.get(record.path)?.records.push(indexed);
+    if (known === undefined) touched.set(record.path, { state, records: [indexed] });
+    else {
+      known.state = state;
+      known.records.push(indexed);
+    }
     const go = record.path === TOOLCHAIN_MODULE ? goVersionOf(record.version.text) : undefined;
     if (go !== undefined) toolchain = foldToolchain(toolchain, go, logIndex);
   }
-  const modules = [...touched].map(([path, { state, records: own }]) => {
-    const indexKey = computeIndexKey(path, sha256);
-    return { path, indexKey, state, stateText: formatModuleState(state), records: own };
-  });
-  const changes: MapChange[] = modules.map(({ path, indexKey, state, stateText }) => ({
-    indexKey,
-    value: encodeUtf8(computeModuleValue(path, state, stateText, sha256)),
-  }));
+  const keyOf = before.indexKey ?? ((subject: string): Hash => computeIndexKey(subject, sha256));
+  const modules: TouchedModule[] = [];
+  const changes: MapChange[] = [];
+  for (const [path, { state, records: own }] of touched) {
+    const indexKey = keyOf(path);
+    const stateBytes = encodeModuleState(state);
+    modules.push({ path, indexKey, state, stateText: decodeUtf8(stateBytes) as string, records: own });
+    changes.push({ indexKey, value: encodeModuleValue(path, state, sha256(stateBytes), sha256) });
+  }
   const state = (path: string): ModuleState | undefined => touched.get(path)?.state ?? before.state(path);
   const uncutMajors: UncutMajors[] = [];
   const newMembers = new Map<string, string[]>();
@@ -104,7 +111,7 @@ export function foldWindow(
   for (const basePath of touchedFamilies(touched.keys(), before.family)) {
     const majors = new Set(before.family(basePath));
     for (const major of newMembers.get(basePath) ?? []) majors.add(major);
-    const indexKey = computeIndexKey(majorsSubject(basePath), sha256);
+    const indexKey = keyOf(majorsSubject(basePath));
     const items = majorItems(basePath, majors, state, sha256);
     const value = computeMajorsValue(items, sha256);
     changes.push({ indexKey, value: encodeUtf8(value) });
@@ -120,8 +127,7 @@ export function foldWindow(
 /** Base paths of the families that these paths belong to or are the base of. */
 function touchedFamilies(paths: Iterable<string>, family: MapBefore["family"]): Set<string> {
   const bases = new Set<string>();
-  const all = [...paths];
-  for (const path of all) {
+  for (const path of paths) {
     const member = familyOf(path);
     if (member !== undefined) bases.add(member.basePath);
     for (const _ of family(path)) {

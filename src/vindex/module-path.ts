@@ -29,6 +29,7 @@ export function splitPathSuffix(path: string): PathSuffix | undefined {
     return { basePath: match[1] as string, major: match[2], isUnstable };
   }
   let at = path.length;
+  if (!isDigitOrDot(path.charCodeAt(at - 1))) return { basePath: path, major: undefined, isUnstable: false };
   while (at > 0 && isDigitOrDot(path.charCodeAt(at - 1))) at--;
   const run = path.slice(at);
   if (run === "" || at < 3 || !path.slice(0, at).endsWith("/v")) {
@@ -46,19 +47,32 @@ const RESERVED = /^(?:CON|PRN|AUX|NUL|COM[1-9]|LPT[1-9])$/i;
 
 /** True if `path` is a module path. */
 export function isModulePath(path: string): boolean {
-  if (path === "" || path.startsWith("-")) return false;
-  const elements = path.split("/");
-  const host = elements[0] as string;
-  if (!elements.every(isElement) || !/^[a-z0-9.-]+$/.test(host) || !host.includes(".")) return false;
+  if (path === "" || path.startsWith("-") || !/^[A-Za-z0-9._~/-]+$/.test(path)) return false;
+  let at = 0;
+  for (let end = path.indexOf("/"); end >= 0; end = path.indexOf("/", at)) {
+    if (!isElement(path, at, end) || (at === 0 && !isHost(path.slice(0, end)))) return false;
+    at = end + 1;
+  }
+  if (!isElement(path, at, path.length) || (at === 0 && !isHost(path))) return false;
   return splitPathSuffix(path) !== undefined;
 }
 
-function isElement(element: string): boolean {
-  if (!/^[A-Za-z0-9._~-]+$/.test(element) || element.startsWith(".") || element.endsWith(".")) return false;
-  const dot = element.indexOf(".");
-  const short = dot < 0 ? element : element.slice(0, dot);
-  return !RESERVED.test(short) && !/~[0-9]+$/.test(short);
+function isHost(element: string): boolean {
+  return element.includes(".") && /^[a-z0-9.-]+$/.test(element);
 }
+
+/** The element at `at` … `end` − 1 of a path whose characters are allowed. */
+function isElement(path: string, at: number, end: number): boolean {
+  if (at === end || path.charCodeAt(at) === DOT || path.charCodeAt(end - 1) === DOT) return false;
+  const dot = path.indexOf(".", at);
+  const shortEnd = dot < 0 || dot > end ? end : dot;
+  // Most elements are too long for a reserved name and have no tilde: then no string is made of them.
+  if (shortEnd - at <= 4 && RESERVED.test(path.slice(at, shortEnd))) return false;
+  const tilde = path.indexOf("~", at);
+  return tilde < 0 || tilde >= shortEnd || !/~[0-9]+$/.test(path.slice(at, shortEnd));
+}
+
+const DOT = 0x2e;
 
 /** True if a version may belong to a path (spec/map.md §1 rules 3 and 4). `path` is a module path. */
 export function isVersionOfPath(version: Version, path: string): boolean {
@@ -81,8 +95,11 @@ export interface FamilyMember {
 
 /** The family that a suffixed module path belongs to; undefined if it belongs to none. */
 export function familyOf(path: string): FamilyMember | undefined {
+  // A member's suffix ends in a digit. Most paths do not, and those that end in `-unstable` are in no family.
+  const last = path.charCodeAt(path.length - 1);
+  if (!(last >= 0x30 && last <= 0x39)) return undefined;
   const suffix = splitPathSuffix(path);
-  if (suffix?.major === undefined || suffix.isUnstable || suffix.major.length > MAX_FAMILY_DIGITS) return undefined;
+  if (suffix?.major === undefined || suffix.major.length > MAX_FAMILY_DIGITS) return undefined;
   return { basePath: suffix.basePath, major: suffix.major };
 }
 

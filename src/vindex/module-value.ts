@@ -1,10 +1,10 @@
-import { formatBase64Unpadded } from "./base64.ts";
-import { concatBytes, encodeUtf8, equalBytes, formatHex } from "./bytes.ts";
+import { AsciiWriter } from "./ascii-writer.ts";
+import { decodeUtf8, encodeUtf8, equalBytes, formatHex } from "./bytes.ts";
 import { compareDigits } from "./decimal.ts";
 import { isVersionOfPath } from "./module-path.ts";
 import type { ModuleState, VersionLine } from "./module-state.ts";
 import { sha256 as defaultSha256, type Hash, type Sha256 } from "./sha256.ts";
-import { formatKind, ItemReader, joinItems, refuseValue } from "./value-text.ts";
+import { formatKind, ItemReader, MAX_VALUE_LENGTH, refuseValue } from "./value-text.ts";
 import { compareVersions, parseVersion, type Version, type VersionKind } from "./version.ts";
 
 /** A version and where it stands in the checksum database. */
@@ -34,6 +34,8 @@ export function computeSyntheticGoModHash(path: string, sha256: Sha256 = default
 const higher = (a: VersionLine | undefined, b: VersionLine | undefined): VersionLine | undefined =>
   a === undefined || (b !== undefined && compareVersions(b.version, a.version) > 0) ? b : a;
 
+const NO_LINES: readonly VersionLine[] = [];
+
 /**
  * The latest version of a module: the highest considered release, else the highest considered pre-release, else the
  * newest pseudo-version. This is what `go list -m <path>@latest` selects, retractions aside.
@@ -43,6 +45,14 @@ export function selectLatest(
   state: ModuleState,
   sha256: Sha256 = defaultSha256,
 ): { latest: VersionLine; releases: readonly VersionLine[]; prerelease: VersionLine | undefined } {
+  const [only] = state.majors;
+  if (state.majors.length <= 1 && only?.isIncompatible !== true) {
+    // Most modules have one major, and then there is nothing to choose from.
+    const { release, prerelease } = only ?? {};
+    const latest = release ?? prerelease ?? state.newestPseudo;
+    if (latest === undefined) throw new TypeError("a state has at least one version");
+    return { latest, releases: release === undefined ? NO_LINES : [release], prerelease };
+  }
   const compatible = state.majors.filter((lines) => !lines.isIncompatible);
   const highest = compatible.reduce<VersionLine | undefined>(
     (best, lines) => higher(higher(best, lines.release), lines.prerelease),
@@ -69,26 +79,54 @@ export function computeModuleValue(
   stateText: string,
   sha256: Sha256 = defaultSha256,
 ): string {
+  return decodeUtf8(encodeModuleValue(path, state, sha256(encodeUtf8(stateText)), sha256)) as string;
+}
+
+const writer = new AsciiWriter();
+
+/** The value of a module as bytes (ASCII), from its state and the SHA-256 of that state's text. */
+export function encodeModuleValue(
+  path: string,
+  state: ModuleState,
+  stateHash: Hash,
+  sha256: Sha256 = defaultSha256,
+): Uint8Array {
   const { latest, releases, prerelease } = selectLatest(path, state, sha256);
   const { version } = latest;
-  const fields = [
-    `v=${version.text}${formatKind(version.kind)}`,
-    `i=${latest.logIndex}`,
-    `h=${formatBase64Unpadded(latest.zipHash)}`,
-    `m=${formatBase64Unpadded(latest.goModHash)}`,
-    `s=${formatBase64Unpadded(sha256(encodeUtf8(stateText)))}`,
-  ];
-  const items = [fields.join(" ")];
-  if (version.kind === "release") {
-    for (const line of releases) {
-      // Every semver major but the latest's, each once: a major with and without +incompatible cannot be in one path.
-      if (line.version.major !== version.major) items.push(`v=${line.version.text} i=${line.logIndex}`);
-    }
-    if (prerelease !== undefined && compareVersions(prerelease.version, version) > 0) {
-      items.push(`v=${prerelease.version.text} k=pre i=${prerelease.logIndex}`);
-    }
+  writer.cut(0);
+  writeVersion("v=", latest);
+  writer.text(" h=");
+  writer.base64(latest.zipHash);
+  writer.text(" m=");
+  writer.base64(latest.goModHash);
+  writer.text(" s=");
+  writer.base64(stateHash);
+  // What does not fit any more ends it, as in `joinItems`.
+  if (writer.length > MAX_VALUE_LENGTH) writer.cut(0);
+  if (writer.length === 0 || version.kind !== "release") return writer.copy();
+  for (const line of releases) {
+    // Every semver major but the latest's, each once: a major with and without +incompatible cannot be in one path.
+    if (line.version.major !== version.major && !writeItem(line)) return writer.copy();
   }
-  return joinItems(items);
+  if (prerelease !== undefined && compareVersions(prerelease.version, version) > 0) writeItem(prerelease);
+  return writer.copy();
+}
+
+/** Writes one more item if it fits; false if not. */
+function writeItem(line: VersionLine): boolean {
+  const before = writer.length;
+  writeVersion("; v=", line);
+  if (writer.length <= MAX_VALUE_LENGTH) return true;
+  writer.cut(before);
+  return false;
+}
+
+function writeVersion(start: string, { version, logIndex }: VersionLine): void {
+  writer.text(start);
+  writer.text(version.text);
+  writer.text(formatKind(version.kind));
+  writer.text(" i=");
+  writer.text(String(logIndex));
 }
 
 /**
@@ -139,5 +177,5 @@ export function takeVersion(reader: ItemReader, path: string, sumdbSize: number)
 
 /** The key of a subject in the map: SHA-256 of its UTF-8 text. */
 export function computeIndexKey(subject: string, sha256: Sha256 = defaultSha256): Hash {
-  return sha256(concatBytes(encodeUtf8(subject)));
+  return sha256(encodeUtf8(subject));
 }

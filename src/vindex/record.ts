@@ -24,15 +24,17 @@ export function formatRecord(path: string, version: string, zipHash: Hash, goMod
 export function parseRecord(bytes: Uint8Array): Record | undefined {
   const text = decodeUtf8(bytes);
   if (text === undefined) return undefined;
-  const lines = text.split("\n");
-  const first = (lines[0] as string).split(" ");
-  const [path, versionText, zip] = first;
-  if (lines.length !== 3 || lines[2] !== "" || first.length !== 3) return undefined;
-  if (path === undefined || versionText === undefined || zip === undefined) return undefined;
+  const lineEnd = text.indexOf("\n");
+  const pathEnd = text.indexOf(" ");
+  const versionEnd = text.indexOf(" ", pathEnd + 1);
+  if (pathEnd < 0 || versionEnd < 0 || versionEnd > lineEnd) return undefined;
+  if (text.indexOf("\n", lineEnd + 1) !== text.length - 1) return undefined;
+  const path = text.slice(0, pathEnd);
+  const versionText = text.slice(pathEnd + 1, versionEnd);
   const prefix = `${path} ${versionText}/go.mod `;
-  if (!lines[1]?.startsWith(prefix)) return undefined;
-  const zipHash = parseH1(zip);
-  const goModHash = parseH1((lines[1] as string).slice(prefix.length));
+  if (!text.startsWith(prefix, lineEnd + 1)) return undefined;
+  const zipHash = parseH1(text.slice(versionEnd + 1, lineEnd));
+  const goModHash = parseH1(text.slice(lineEnd + 1 + prefix.length, -1));
   if (zipHash === undefined || goModHash === undefined) return undefined;
   return makeRecord(path, versionText, zipHash, goModHash);
 }
@@ -72,4 +74,17 @@ export function encodeSubLogLeaf(logIndex: number, recordHash: Hash): Uint8Array
   const head = new Uint8Array(8);
   new DataView(head.buffer).setBigUint64(0, BigInt(logIndex));
   return concatBytes(head, recordHash);
+}
+
+// One message after the other: a hash function does not keep what it is given.
+const leafMessage = new Uint8Array(1 + 8 + HASH_LENGTH);
+const leafView = new DataView(leafMessage.buffer);
+
+/** Hash of that leaf: H(00 ‖ leaf data). */
+export function computeSubLogLeafHash(logIndex: number, recordHash: Hash, sha256: Sha256 = defaultSha256): Hash {
+  if (recordHash.length !== HASH_LENGTH) return computeLeafHash(encodeSubLogLeaf(logIndex, recordHash), sha256);
+  leafView.setUint32(1, Math.floor(logIndex / 2 ** 32));
+  leafView.setUint32(5, logIndex % 2 ** 32);
+  leafMessage.set(recordHash, 9);
+  return sha256(leafMessage);
 }

@@ -8,7 +8,8 @@ import { sha256 as defaultSha256, HASH_LENGTH, type Hash, type Sha256 } from "./
  */
 
 const LEAF = Uint8Array.of(0);
-const NODE = Uint8Array.of(1);
+// One message after the other: a hash function does not keep what it is given.
+const nodeMessage = Uint8Array.of(1, ...new Uint8Array(2 * HASH_LENGTH));
 
 /** Hash of a leaf with content `data`. */
 export function computeLeafHash(data: Uint8Array, sha256: Sha256 = defaultSha256): Hash {
@@ -17,7 +18,11 @@ export function computeLeafHash(data: Uint8Array, sha256: Sha256 = defaultSha256
 
 /** Hash of an inner node. */
 export function computeNodeHash(left: Hash, right: Hash, sha256: Sha256 = defaultSha256): Hash {
-  return sha256(concatBytes(NODE, left, right));
+  if (left.length !== HASH_LENGTH || right.length !== HASH_LENGTH)
+    return sha256(concatBytes(nodeMessage.subarray(0, 1), left, right));
+  nodeMessage.set(left, 1);
+  nodeMessage.set(right, 1 + HASH_LENGTH);
+  return sha256(nodeMessage);
 }
 
 /** Root of the empty tree, H(""). */

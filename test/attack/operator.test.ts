@@ -7,6 +7,7 @@ import { encodeUtf8 } from "../../src/vindex/bytes.ts";
 import { computeIndexKey } from "../../src/vindex/module-value.ts";
 import { decodeAnswer, encodeAnswer } from "../../src/vindex/payload.ts";
 import { EPOCHS, makeWorld, NOW, Scene, sizeOf } from "../client/scene.ts";
+import { flatTreeWith } from "../vindex/trees.ts";
 import { swap, ZoneTransport } from "./liars.ts";
 import { allAt, sha256, timeOf } from "./world.ts";
 
@@ -24,7 +25,7 @@ const EPOCH = EPOCHS;
 /** A server of a true log whose newest epoch says `value` about `subject`; everything is signed and cosigned. */
 function committed(subject: Subject, value: string): ZoneTransport {
   const indexKey = computeIndexKey(subjectText(subject), sha256);
-  const tree = world.snapshot(EPOCH).tree.update([{ indexKey, value: encodeUtf8(value) }]);
+  const tree = flatTreeWith(world.snapshot(EPOCH).tree, [{ indexKey, value: encodeUtf8(value) }]);
   const { treeHead } = world.snapshot(EPOCH).leaf;
   const snapshot = world.forge(EPOCH - 1, { treeHead, tree, times: allAt(timeOf(EPOCH)) });
   return new ZoneTransport(new EpochAnswers(snapshot), NOW);

@@ -4,13 +4,14 @@ import { EpochAnswers } from "../../src/dns/answers.ts";
 import { joinName, parseName, type WireName } from "../../src/dns/name.ts";
 import { respond } from "../../src/dns/responder.ts";
 import { decodeTxtReply, encodeTxtQuery } from "../../src/dns/txt-reply.ts";
+import type { KeptCosignatures } from "../../src/store/records.ts";
+import type { StoreReader } from "../../src/store/store-reader.ts";
 import { encodeUtf8 } from "../../src/vindex/bytes.ts";
 import { OutputLog } from "../../src/vindex/output-log.ts";
 import { PathTable } from "../../src/vindex/path-table.ts";
 import { decodeHead } from "../../src/vindex/payload.ts";
-import { PrefixTree } from "../../src/vindex/prefix-tree.ts";
-import type { KeptCosignatures, StoreReader } from "../../src/vindex/store.ts";
 import { coverRange } from "../../src/vindex/tlog.ts";
+import { flatTreeOf } from "../vindex/trees.ts";
 import { zone } from "./liars.ts";
 import { makeKeys, sha256, ZONE } from "./world.ts";
 
@@ -51,7 +52,7 @@ function answersAt(epoch: number, gap: number): EpochAnswers {
     },
     logSignature: new Uint8Array(64),
     cosignatures: cosignatures(gap),
-    tree: PrefixTree.empty(sha256),
+    tree: flatTreeOf([]),
     log,
     sumdbSizes: [],
     times: [],

@@ -3,13 +3,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Memory, makeTrust, type Trust, type VerifiedHead, verifyHead } from "../../src/client/verify/index.ts";
 import { computeEpochTimes, EpochAnswers, type EpochSnapshot, type EpochTimes } from "../../src/dns/answers.ts";
-import { encodePathName } from "../../src/dns/module-name.ts";
+import { Builder, type SumdbWindow } from "../../src/store/builder.ts";
+import type { KeptCosignatures } from "../../src/store/records.ts";
+import { Store } from "../../src/store/store.ts";
 import { RecordLog } from "../../src/sumdb/record-log.ts";
-import { Builder, type SumdbWindow } from "../../src/vindex/builder.ts";
 import { encodeUtf8 } from "../../src/vindex/bytes.ts";
 import { formatCheckpoint, formatTreeHead, type TreeHead } from "../../src/vindex/checkpoint.ts";
 import { cosign } from "../../src/vindex/cosignature.ts";
 import type { Ed25519 } from "../../src/vindex/ed25519.ts";
+import type { FlatTree } from "../../src/vindex/flat-tree.ts";
 import { computeEpochLeafHash, type EpochLeaf, formatLeaf } from "../../src/vindex/leaf.ts";
 import {
   formatNote,
@@ -21,11 +23,8 @@ import {
   signNote,
 } from "../../src/vindex/note.ts";
 import { OutputLog } from "../../src/vindex/output-log.ts";
-import { PathTable } from "../../src/vindex/path-table.ts";
 import { nodeEd25519, nodeSha256 } from "../../src/vindex/platform.ts";
 import { formatPolicy, parsePolicy } from "../../src/vindex/policy.ts";
-import type { PrefixTree } from "../../src/vindex/prefix-tree.ts";
-import { type KeptCosignatures, Store } from "../../src/vindex/store.ts";
 
 /** A whole system in one process and without sockets: records, epochs made by the real builder, cosigners, keys. */
 
@@ -125,7 +124,7 @@ export interface WorldOptions {
 /** What a hand-made epoch puts in place of the true one. */
 export interface ForgedEpoch {
   readonly treeHead?: TreeHead;
-  readonly tree?: PrefixTree;
+  readonly tree?: FlatTree;
   readonly mapRoot?: Uint8Array;
   readonly times?: CosignTimes;
 }
@@ -162,14 +161,10 @@ export class World {
       await store.close();
       await rm(folder, { recursive: true, force: true });
     });
-    let paths = PathTable.empty();
     const builder = await Builder.open({
       store,
       sumdbKey: keys.sumdb.verifierKey,
       sha256,
-      onModules: (added) => {
-        paths = paths.add([...added].flatMap((path) => [[...(encodePathName(path) ?? [])].reverse()]));
-      },
     });
     const times: EpochTimes[] = [];
     for (const treeSize of options.sizes) {
@@ -198,8 +193,8 @@ export class World {
         log,
         sumdbSizes,
         times: [...times],
-        paths,
-        reader: store.reader(),
+        paths: builder.paths,
+        reader: builder.reader(),
         sumdbKey: keys.sumdb.verifierKey,
         headVersion: 1,
         nextEpochTime: timeOf(epoch + 1),

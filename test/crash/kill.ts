@@ -1,7 +1,8 @@
-// Kills `proofdns serve` with SIGKILL at 50 distinct points of a run of more than 100 epochs, and at random times, and
-// checks after each kill that nothing was lost, changed or signed twice (spec/log.md §3, §5, §8).
+// Kills `proofdns serve` with SIGKILL at 50 distinct points of a run of more than 100 epochs, at random times, and at 50
+// distinct points of its work in the background (files of values and paths, sorting), and `proofdns snapshot save` and
+// `load` at 50 each, and checks after each kill that nothing was lost, changed, half made or signed twice (spec/log.md §3, §5, §8).
 //
-//     npm run test:crash [-- --json]
+//     npm run test:crash [-- --json] [--kills N]
 import { type ChildProcess, spawn } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -16,6 +17,7 @@ import { Questions } from "../../src/client/questions.ts";
 import { DnsTransport } from "../../src/client/transport-dns.ts";
 import { makeTrust, type Trust } from "../../src/client/verify/index.ts";
 import type { ServiceStep } from "../../src/service/service.ts";
+import { Store } from "../../src/store/store.ts";
 import { SumdbServer } from "../../src/sumdb/server.ts";
 import { decodeUtf8, encodeUtf8, formatHex } from "../../src/vindex/bytes.ts";
 import { formatCheckpoint } from "../../src/vindex/checkpoint.ts";
@@ -25,7 +27,6 @@ import { formatVerifierKey, type VerifierKey } from "../../src/vindex/note.ts";
 import { OutputLog } from "../../src/vindex/output-log.ts";
 import { decodeHead } from "../../src/vindex/payload.ts";
 import { nodeSha256 } from "../../src/vindex/platform.ts";
-import { Store } from "../../src/vindex/store.ts";
 import {
   computeLeaves,
   ed25519,
@@ -39,11 +40,12 @@ import {
   ZONE,
 } from "../service/world.ts";
 import type { CrashOrder } from "./server.ts";
+import { killSnapshots } from "./snapshots.ts";
 
-const EPOCHS = 103;
-const KILLS = 50;
-/** Kills at random times from outside, beside the others. */
-const RANDOM_KILLS = 12;
+/** Kills of each kind; `--kills N` for a shorter run. */
+const KILLS = takeNumber("--kills", 50);
+/** Epochs that a run of so many kills takes. */
+const epochsFor = (kills: number): number => 2 * kills + 3;
 /** No process needs as long to come up or to make an epoch. */
 const PATIENCE = 20_000;
 
@@ -54,6 +56,12 @@ const PATIENCE = 20_000;
 type Kill = { readonly step: ServiceStep; readonly ahead: number } | { readonly afterMs: number };
 
 const isJson = process.argv.includes("--json");
+
+function takeNumber(option: string, otherwise: number): number {
+  const at = process.argv.indexOf(option);
+  return at < 0 ? otherwise : Number(process.argv[at + 1]);
+}
+
 const violations: string[] = [];
 function check(holds: boolean, what: string): void {
   if (holds) return;
@@ -62,10 +70,10 @@ function check(holds: boolean, what: string): void {
 }
 
 /** What is not committed when it is killed is made again. */
-const BEFORE_COMMIT: readonly ServiceStep[] = ["fetched", "computed"];
+const BEFORE_COMMIT: readonly ServiceStep[] = ["fetched", "computed", "hashed"];
 
 /** The kills in their order: groups at one epoch, and some at random times in between. */
-function planKills(random: () => number): Kill[] {
+function planKills(count: number, random: () => number): Kill[] {
   const groups: ServiceStep[][] = [
     ["committed"],
     ["fetched"],
@@ -73,22 +81,29 @@ function planKills(random: () => number): Kill[] {
     ["cosigned"],
     ["computed", "committed"],
     ["signed"],
+    ["hashed"],
     ["committed", "cosigned", "served"],
     ["served"],
-    ["fetched", "computed", "committed", "signed", "cosigned", "served"],
+    ["fetched", "computed", "hashed", "committed", "signed", "cosigned", "served"],
   ];
   const kills: Kill[] = [];
-  for (let i = 0; kills.length < KILLS; i++) {
+  for (let i = 0; kills.length < count; i++) {
     let ahead = 1 + (i % 3);
     for (const step of groups[i % groups.length] as ServiceStep[]) {
-      if (kills.length < KILLS) kills.push({ step, ahead });
+      if (kills.length < count) kills.push({ step, ahead });
       ahead = BEFORE_COMMIT.includes(step) ? 1 : 0;
     }
   }
-  for (let i = 0; i < RANDOM_KILLS; i++) {
+  for (let i = 0; i < Math.ceil(count / 4); i++) {
     kills.splice(Math.floor(random() * kills.length), 0, { afterMs: 250 + Math.floor(random() * 900) });
   }
   return kills;
+}
+
+/** Kills in the work that goes on in the background, each of another epoch. */
+function planBusyKills(count: number): Kill[] {
+  const steps: ServiceStep[] = ["flushing", "values written", "paths written", "flushed", "sorting", "sorted"];
+  return Array.from({ length: count }, (_, i) => ({ step: steps[i % steps.length] as ServiceStep, ahead: 1 }));
 }
 
 interface Line {
@@ -234,10 +249,26 @@ class Observer {
   }
 }
 
-async function main(): Promise<void> {
-  const began = performance.now();
+/** What a run of kills of one kind came to. */
+interface Summary {
+  readonly kills: number;
+  readonly randomKills: number;
+  readonly betweenCommitAndSignature: number;
+  readonly epochs: number;
+  readonly headsSeen: number;
+  readonly restarts: readonly number[];
+}
+
+/** Kills `proofdns serve` again and again, and looks after each kill at what it left. */
+async function killServe(
+  name: string,
+  records: readonly Uint8Array[],
+  kills: readonly Kill[],
+  isBusy: boolean,
+): Promise<Summary> {
   const random = makeRandom(20_240);
-  const records = testData === undefined ? sampleRecords() : await realRecords();
+  const pointCount = kills.filter((kill) => "step" in kill).length;
+  const EPOCHS = isBusy ? pointCount + 3 : epochsFor(pointCount);
   // More sizes than epochs: after a kill before the commit the epoch may be made of a larger size than before.
   const sizes = randomSizes(records.length, EPOCHS + 40, random);
   const leaves = computeLeaves(records, sizes);
@@ -245,7 +276,7 @@ async function main(): Promise<void> {
     leaves.map(({ treeHead, mapRoot, leafText }) => [treeHead.treeSize, { leafText, mapRoot: formatHex(mapRoot) }]),
   );
   const observer = new Observer(reference);
-  const folder = makeFolder("crash");
+  const folder = makeFolder(`crash-${name}`);
   const data = join(folder, "data");
   const pointLog = join(folder, "points");
   const sumdb = new SumdbServer({ signerKey: sumdbKey, records, size: sizes[0], sha256: nodeSha256, ed25519 });
@@ -269,7 +300,6 @@ async function main(): Promise<void> {
     sumdb.setSize(next);
   };
 
-  const kills = planKills(random);
   const restarts: number[] = [];
   let killNumber = 0;
   let pointKills = 0;
@@ -281,14 +311,14 @@ async function main(): Promise<void> {
   for (const [index, kill] of kills.entries()) {
     const target = "step" in kill ? committed + kill.ahead : committed + 1;
     const killAt = "step" in kill ? `${kill.step} ${target}` : undefined;
-    if (killAt !== undefined) distinct.add(killAt);
-    const what = `kill ${index + 1} (${killAt ?? "at a random time"})`;
+    if (killAt !== undefined && !isBusy) distinct.add(killAt);
+    const what = `${name}: kill ${index + 1} (${killAt ?? "at a random time"})`;
     const before = committed;
     // Some lives begin with a look at what is served, the others find new records at once.
     const isPending = committed === 0 || sumdb.size > Number(observer.leaves.at(-1)?.split("\n")[2]);
     const looksFirst = index % 3 === 0 && killAt !== undefined && target > committed && !isPending;
     if (target > committed && !isPending && !looksFirst) grow();
-    const life = new Life({ serve, pointLog, killAt });
+    const life = new Life({ serve, pointLog, killAt, isBusy });
     if ("afterMs" in kill) {
       await sleep(kill.afterMs);
       await life.kill();
@@ -314,7 +344,14 @@ async function main(): Promise<void> {
     const points = readPoints(pointLog);
     for (const point of points)
       if (point.startsWith("served ")) observer.seeServed(Number(point.slice("served ".length)));
-    if (killAt !== undefined) check(points.at(-1) === killAt, `${what}: the last point is ${points.at(-1)}`);
+    const isBackground = "step" in kill && isBusy;
+    if (isBackground) {
+      check(
+        points.at(-1)?.startsWith(kill.step) === true,
+        `${what}: the last points are ${points.slice(-12).join(", ")}`,
+      );
+      distinct.add(points.at(-1) as string);
+    } else if (killAt !== undefined) check(points.at(-1) === killAt, `${what}: the last point is ${points.at(-1)}`);
     const found = await inspectStore(data, join(folder, "copy"), vkey, observer, what);
     committed = found.epochs;
     check(committed >= observer.served, `${what}: epoch ${observer.served} was served, the store has ${committed}`);
@@ -330,11 +367,12 @@ async function main(): Promise<void> {
     if (life.restartMs !== undefined) restarts.push(life.restartMs);
     killNumber++;
     const restart = life.restartMs === undefined ? "killed before it was ready" : `ready after ${life.restartMs} ms`;
-    if (!isJson) console.log(`${killNumber} ${"step" in kill ? kill.step : "random"} epoch ${committed} ${restart}`);
+    if (!isJson)
+      console.log(`${name} ${killNumber} ${"step" in kill ? kill.step : "random"} epoch ${committed} ${restart}`);
   }
 
   // The last life is not killed: it goes on to the last epoch, and stops when it is told to.
-  const last = new Life({ serve, pointLog, killAt: undefined });
+  const last = new Life({ serve, pointLog, killAt: undefined, isBusy });
   await last.waitForEpoch(Math.max(1, committed));
   committed = last.lines.at(-1)?.epoch ?? 0;
   await observe(last, observer, paths, random, trustOf(), "the last life");
@@ -351,34 +389,18 @@ async function main(): Promise<void> {
   check(found.epochs === committed, "the store lost an epoch at the end");
   await sumdb.close();
 
-  check(pointKills === KILLS && distinct.size === KILLS, `${pointKills} kills at ${distinct.size} points`);
-  check(betweenCommitAndSignature >= 10, `${betweenCommitAndSignature} kills between commit and signature`);
-  check(committed >= 100, `${committed} epochs`);
-  const seconds = Math.round((performance.now() - began) / 1000);
-  restarts.sort((a, b) => a - b);
-  const summary = {
-    ok: violations.length === 0,
-    kills: pointKills,
-    randomKills: killNumber - pointKills,
-    betweenCommitAndSignature,
-    epochs: committed,
-    records: records.length,
-    headsSeen: observer.headsSeen,
-    restartMs: { median: restarts[Math.floor(restarts.length / 2)], max: restarts.at(-1) },
-    seconds,
-    violations,
-  };
-  if (isJson) console.log(JSON.stringify(summary));
-  else {
-    const verdict = summary.ok ? "roots equal, no epoch lost, no second leaf" : `${violations.length} VIOLATIONS`;
-    console.log(
-      `${pointKills} kills (${betweenCommitAndSignature} between commit and signature) over ${committed} epochs: ${verdict}`,
-    );
-    console.log(
-      `and ${summary.randomKills} kills at random times; ${observer.headsSeen} heads compared; restart ${summary.restartMs.median} ms (median), ${summary.restartMs.max} ms (most); ${seconds} s`,
-    );
-  }
-  process.exitCode = summary.ok ? 0 : 1;
+  check(
+    pointKills === pointCount && distinct.size === pointCount,
+    `${name}: ${pointKills} kills at ${distinct.size} points`,
+  );
+  check(
+    isBusy || betweenCommitAndSignature >= pointCount / 6,
+    `${betweenCommitAndSignature} kills between commit and signature`,
+  );
+  check(committed >= EPOCHS - 3, `${name}: ${committed} epochs`);
+  const randomKills = killNumber - pointKills;
+  const { headsSeen } = observer;
+  return { kills: pointKills, randomKills, betweenCommitAndSignature, epochs: committed, headsSeen, restarts };
 
   function trustOf(): Trust {
     return makeTrust({
@@ -454,7 +476,7 @@ async function inspectStore(
   observer.logKey = key.verifierKey;
   rmSync(copy, { recursive: true, force: true });
   mkdirSync(copy);
-  cpSync(join(data, "store"), copy, { recursive: true });
+  for (const name of ["store", "files"]) cpSync(join(data, name), join(copy, name), { recursive: true });
   const identity = {
     origin: key.verifierKey.keyName,
     logKey: formatVerifierKey(key.verifierKey),
@@ -481,6 +503,42 @@ async function inspectStore(
   } finally {
     await store.close();
   }
+}
+
+async function main(): Promise<void> {
+  const began = performance.now();
+  const records = testData === undefined ? sampleRecords() : await realRecords();
+  const [epochs, busy, snapshots] = await Promise.all([
+    killServe("epoch", records, planKills(KILLS, makeRandom(20_240)), false),
+    killServe("background", records, planBusyKills(KILLS), true),
+    killSnapshots(KILLS, sampleRecords(), check, isJson ? () => {} : (line) => console.log(line)),
+  ]);
+  const seconds = Math.round((performance.now() - began) / 1000);
+  const restarts = [...epochs.restarts, ...busy.restarts].sort((a, b) => a - b);
+  const restartMs = { median: restarts[Math.floor(restarts.length / 2)], max: restarts.at(-1) };
+  const { restarts: _, ...ofEpochs } = epochs;
+  const isOk = violations.length === 0;
+  const summary = {
+    ok: isOk,
+    ...ofEpochs,
+    background: { kills: busy.kills, epochs: busy.epochs },
+    snapshots,
+    records: records.length,
+    restartMs,
+    seconds,
+    violations,
+  };
+  if (isJson) console.log(JSON.stringify(summary));
+  else {
+    const verdict = isOk ? "roots equal, no epoch lost, no second leaf" : `${violations.length} VIOLATIONS`;
+    console.log(
+      `${epochs.kills} kills in epochs (${epochs.betweenCommitAndSignature} between commit and signature) and ${busy.kills} in the background, over ${epochs.epochs} and ${busy.epochs} epochs; ${snapshots.save} in saving and ${snapshots.load} in loading a snapshot: ${verdict}`,
+    );
+    console.log(
+      `and ${epochs.randomKills} kills at random times; ${epochs.headsSeen + busy.headsSeen} heads compared; restart ${restartMs.median} ms (median), ${restartMs.max} ms (most); ${seconds} s`,
+    );
+  }
+  process.exitCode = isOk ? 0 : 1;
 }
 
 await main();

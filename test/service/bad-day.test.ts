@@ -25,7 +25,7 @@ async function makeEpochs(at: string, count: number): Promise<Operator> {
 }
 
 async function edit(at: string, change: (db: Level<string, Uint8Array>) => Promise<void>): Promise<void> {
-  const db = new Level<string, Uint8Array>(at, { keyEncoding: "utf8", valueEncoding: "view" });
+  const db = new Level<string, Uint8Array>(join(at, "store"), { keyEncoding: "utf8", valueEncoding: "view" });
   await db.open();
   await change(db);
   await db.close();

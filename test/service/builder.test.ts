@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { describe, it } from "node:test";
+import { Builder, type SumdbWindow } from "../../src/store/builder.ts";
+import { Store } from "../../src/store/store.ts";
 import type { RecordLog } from "../../src/sumdb/record-log.ts";
-import { Builder, type SumdbWindow } from "../../src/vindex/builder.ts";
 import { formatHex } from "../../src/vindex/bytes.ts";
 import { isProofdnsError } from "../../src/vindex/error.ts";
 import { computeEpochLeafHash } from "../../src/vindex/leaf.ts";
 import { OutputLog } from "../../src/vindex/output-log.ts";
 import { nodeSha256 } from "../../src/vindex/platform.ts";
-import { Store } from "../../src/vindex/store.ts";
 import { computeLeafHash } from "../../src/vindex/tlog.ts";
 import { makeLog, needsTestData, signHead } from "../sumdb/small-log.ts";
 import { identity } from "./operator.ts";
@@ -161,6 +161,26 @@ describe("Builder", () => {
     assert.equal(await store.newestEpoch(), 1);
     const { leaf } = await builder.build(honest, 3);
     assert.equal(formatHex(leaf?.mapRoot as Uint8Array), rootsFromScratch(records, [200])[0]);
+    await store.close();
+  });
+
+  it("makes the next epoch after one whose signed head cannot be read, or whose first step failed", async () => {
+    const store = await Store.open(fresh(), identity);
+    let fails = true;
+    const onStep = (step: string): void => {
+      if (step === "computed" && fails) throw new Error("the first step failed");
+    };
+    const builder = await Builder.open({ store, sumdbKey: sumdbKey.verifierKey, sha256: nodeSha256, onStep });
+    const window = makeWindow(log, 0, 100, Math.random);
+    for (const signedTreeHead of ["", "no note\n", window.signedTreeHead.replace("\u2014", "-")]) {
+      const read = await builder.read({ ...window, signedTreeHead });
+      await assert.rejects(builder.commit(read, 1), (error) => isProofdnsError(error));
+    }
+    await assert.rejects(builder.build(window, 1), /the first step failed/);
+    fails = false;
+    const { epoch, leaf } = await builder.build(window, 2);
+    assert.equal(epoch, 1);
+    assert.equal(formatHex(leaf?.mapRoot as Uint8Array), rootsFromScratch(records, [100])[0]);
     await store.close();
   });
 

@@ -1,6 +1,6 @@
 // What befell an operator once, or would have: each of these lost, hung or signed something wrong before it was mended.
 import assert from "node:assert/strict";
-import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -36,7 +36,7 @@ async function makeEpochs(at: string, count: number): Promise<Operator> {
 }
 
 async function edit(at: string, change: (db: Level<string, Uint8Array>) => Promise<void>): Promise<void> {
-  const db = new Level<string, Uint8Array>(at, { keyEncoding: "utf8", valueEncoding: "view" });
+  const db = new Level<string, Uint8Array>(join(at, "store"), { keyEncoding: "utf8", valueEncoding: "view" });
   await db.open();
   await change(db);
   await db.close();
@@ -143,14 +143,13 @@ it("never signs a second leaf for an epoch after one byte of the store's files w
   const operator = await makeEpochs(at, 4);
   const signatures = [1, 2, 3, 4].map((epoch) => formatHex(headOf(operator, epoch).logSignature));
   await operator.close();
-  const wal = readdirSync(at).find((name) => name.endsWith(".log")) as string;
+  const wal = join("store", readdirSync(join(at, "store")).find((name) => name.endsWith(".log")) as string);
   const bytes = readFileSync(join(at, wal));
   const second: number[] = [];
   const random = makeRandom(5);
   for (let i = 0; i < 24; i++) {
     const copy = fresh();
     cpSync(at, copy, { recursive: true });
-    if (existsSync(`${at}.signed`)) cpSync(`${at}.signed`, `${copy}.signed`);
     const out = Buffer.from(bytes);
     const place = bytes.length - 1 - Math.floor(random() * 60_000);
     out[place] = (out[place] as number) ^ 1;

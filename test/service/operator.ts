@@ -5,13 +5,14 @@ import { DnsTransport } from "../../src/client/transport-dns.ts";
 import { makeTrust } from "../../src/client/verify/index.ts";
 import { makeZone } from "../../src/dns/zone.ts";
 import { type ServedEpoch, Service, type ServiceOptions } from "../../src/service/service.ts";
+import type { StoreIdentity } from "../../src/store/identity.ts";
+import { Store } from "../../src/store/store.ts";
 import { SumdbFollower } from "../../src/sumdb/follower.ts";
 import type { SumdbServer } from "../../src/sumdb/server.ts";
 import { formatVerifierKey } from "../../src/vindex/note.ts";
 import { decodeHead, type HeadPayload } from "../../src/vindex/payload.ts";
 import { nodeSha256 } from "../../src/vindex/platform.ts";
 import { formatPolicy, parsePolicy } from "../../src/vindex/policy.ts";
-import { Store, type StoreIdentity } from "../../src/vindex/store.ts";
 import { makeServer, ServerSource } from "../sumdb/small-log.ts";
 import { clockKey, ed25519, logKey, sumdbKey, ZONE } from "./world.ts";
 

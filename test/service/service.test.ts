@@ -5,6 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Questions } from "../../src/client/questions.ts";
 import { DnsTransport } from "../../src/client/transport-dns.ts";
 import { Publisher } from "../../src/service/publisher.ts";
+import { Store } from "../../src/store/store.ts";
 import { formatHex } from "../../src/vindex/bytes.ts";
 import { formatTreeHead } from "../../src/vindex/checkpoint.ts";
 import { verifyCosignature } from "../../src/vindex/cosignature.ts";
@@ -14,7 +15,6 @@ import { parseLeaf } from "../../src/vindex/leaf.ts";
 import { computeIndexKey } from "../../src/vindex/module-value.ts";
 import { decodeHead } from "../../src/vindex/payload.ts";
 import { nodeSha256 } from "../../src/vindex/platform.ts";
-import { Store } from "../../src/vindex/store.ts";
 import { makeLog, signText, withBody } from "../sumdb/small-log.ts";
 import {
   clientOf,
@@ -70,7 +70,7 @@ describe("Service", () => {
       reference.map(({ mapRoot }) => formatHex(mapRoot)),
     );
     assert.deepEqual(epochs(operator), [1, 2, 3, 4]);
-    const steps = ["fetched", "computed", "committed", "signed", "cosigned", "served"];
+    const steps = ["fetched", "computed", "hashed", "committed", "signed", "cosigned", "served"];
     assert.deepEqual(
       operator.steps,
       [1, 2, 3, 4].flatMap((epoch) => steps.map((step) => `${step} ${epoch}`)),

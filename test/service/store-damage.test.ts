@@ -1,19 +1,17 @@
 import assert from "node:assert/strict";
-import { cpSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { before, describe, it } from "node:test";
 import { Level } from "level";
 import { makeTrust, verifyHead } from "../../src/client/verify/index.ts";
-import { encodeUtf8 } from "../../src/vindex/bytes.ts";
+import { Store } from "../../src/store/store.ts";
+import { encodeUtf8, parseHex } from "../../src/vindex/bytes.ts";
 import { type ErrorCode, isProofdnsError, ProofdnsError } from "../../src/vindex/error.ts";
-import { parseLeaf } from "../../src/vindex/leaf.ts";
 import { decodeLogProof } from "../../src/vindex/payload.ts";
 import { nodeSha256 } from "../../src/vindex/platform.ts";
 import { formatRecord } from "../../src/vindex/record.ts";
-import { Store } from "../../src/vindex/store.ts";
-import { computeLeafHash, verifyLogInclusionProof } from "../../src/vindex/tlog.ts";
 import { clientOf, identity, makeSumdb, type Operator, startOperator, until } from "./operator.ts";
-import { makeFolder, makeRandom, sampleRecords, sumdbKey, ZONE } from "./world.ts";
+import { makeFolder, makeRandom, sampleRecords, ZONE } from "./world.ts";
 
 const folder = makeFolder("damage");
 const base = join(folder, "base");
@@ -52,7 +50,7 @@ before(async () => {
 });
 
 async function openRaw(at: string): Promise<Level<string, Uint8Array>> {
-  const db = new Level<string, Uint8Array>(at, { keyEncoding: "utf8", valueEncoding: "view" });
+  const db = new Level<string, Uint8Array>(join(at, "store"), { keyEncoding: "utf8", valueEncoding: "view" });
   await db.open();
   return db;
 }
@@ -86,16 +84,39 @@ function start(at: string): Promise<Operator> {
 }
 
 /** What every refusal is for, and that it says so in one line. */
-async function refusal(at: string): Promise<ErrorCode> {
+async function refusal(at: string): Promise<ErrorCode | "served"> {
   try {
     const operator = await start(at);
+    // Then it must be what was signed.
+    assert.equal(operator.served[0]?.mapRoot, roots[(operator.served[0]?.epoch ?? 0) - 1]);
     await operator.close();
+    return "served";
   } catch (error) {
     assert.ok(isProofdnsError(error), `not a ProofdnsError: ${(error as Error).stack}`);
     assert.doesNotMatch(error.message, /\n/);
     return error.code;
   }
-  assert.fail("it was served");
+}
+
+/** A copy of the data folder with all values of a kind changed. */
+async function damageAll(kind: string, change: (value: Uint8Array) => Uint8Array): Promise<string> {
+  const copy = join(folder, `copy-${copies++}`);
+  cpSync(base, copy, { recursive: true });
+  const db = await openRaw(copy);
+  for await (const [key, value] of db.iterator({ gt: `${kind}/`, lt: `${kind}/~` })) await db.put(key, change(value));
+  await db.close();
+  return copy;
+}
+
+/** A copy of the data folder with one large file changed; undefined removes it. */
+function damageFile(name: string, change: (bytes: Uint8Array) => Uint8Array | undefined): string {
+  const copy = join(folder, `copy-${copies++}`);
+  cpSync(base, copy, { recursive: true });
+  const path = join(copy, "files", name);
+  const changed = change(new Uint8Array(readFileSync(path)));
+  if (changed === undefined) rmSync(path);
+  else writeFileSync(path, changed);
+  return copy;
 }
 
 const keysOf = (kind: string): string[] => keys.filter((key) => key.startsWith(`${kind}/`));
@@ -107,19 +128,55 @@ describe("a store with one flipped bit", () => {
     await operator.close();
   });
 
-  it("is refused if it is in any module's state", async () => {
+  it("is refused if it is anywhere in what an epoch changed in the map", async () => {
     const random = makeRandom(1);
-    const states = keysOf("state");
-    for (let i = 0; i < 14; i++) {
-      const key = states[Math.floor(random() * states.length)] as string;
-      const code = await refusal(await damage(key, flip(Math.floor(random() * 400), i % 8)));
-      assert.ok(["MAP_ROOT_MISMATCH", "MALFORMED_STATE_TEXT"].includes(code), code);
+    for (const key of keysOf("journal")) {
+      for (let i = 0; i < 4; i++) {
+        const code = await refusal(await damage(key, flip(Math.floor(random() * 20_000), i * 2)));
+        // What a later epoch changed again is no part of the map any more: then there is nothing to refuse.
+        assert.ok(["MAP_ROOT_MISMATCH", "STORE_UNUSABLE", "served"].includes(code), code);
+        if (key === keysOf("journal").at(-1)) assert.notEqual(code, "served");
+      }
     }
   });
 
-  it("is refused if a module's state is missing", async () => {
-    const key = keysOf("state")[17] as string;
-    assert.equal(await refusal(await damage(key, () => undefined)), "MAP_ROOT_MISMATCH");
+  it("is refused if what an epoch changed is missing", async () => {
+    for (const key of keysOf("journal"))
+      assert.equal(await refusal(await damage(key, () => undefined)), "STORE_UNUSABLE");
+  });
+
+  it("is told and not served if it is in a module's state, or the state is missing", async () => {
+    const random = makeRandom(1);
+    const states = keysOf("state");
+    for (let i = 0; i < 7; i++) {
+      const key = states[Math.floor(random() * states.length)] as string;
+      const gone = i === 6;
+      const copy = await damage(key, gone ? () => undefined : flip(Math.floor(random() * 400), i % 8));
+      const operator = await start(copy);
+      const indexKey = parseHex(key.slice("state/".length)) as Uint8Array;
+      // The value is the tree's and is served; what belongs to it is not.
+      assert.ok(operator.service.data.moduleAnswer(indexKey).length > 0);
+      for (const ask of [
+        () => operator.service.data.versionsAnswer(indexKey),
+        () => operator.service.data.versionsPage(indexKey, 0),
+      ]) {
+        assert.throws(ask, (error) => isProofdnsError(error, "STORE_UNUSABLE"));
+      }
+      assert.ok(operator.logged.some((line) => /^alarm the store is damaged: .*SERVFAIL$/.test(line)));
+      await operator.close();
+    }
+  });
+
+  it("stops the next epoch that folds records into a damaged state, and the old one is served on", async () => {
+    const copy = await damageAll("state", flip(60));
+    const more = [...records, ...sampleRecords().slice(1500, 1900)];
+    const operator = await startOperator({ folder: copy, sumdb: makeSumdb(more, more.length) });
+    await until("an alarm", () =>
+      operator.logged.some((line) => /the stored state of .* is not the one in the map/.test(line)),
+    );
+    assert.equal(operator.service.data.epoch, 4);
+    assert.equal(operator.served.at(-1)?.mapRoot, roots[3]);
+    await operator.close();
   });
 
   it("is refused if it is anywhere in the leaf of any epoch", async () => {
@@ -156,18 +213,22 @@ describe("a store with one flipped bit", () => {
     assert.equal(await refusal(copy), "EQUIVOCATION");
   });
 
-  it("is refused if it is in the toolchain's value or in a hash that the sumdb's root is made of", async () => {
-    const toolchain = await refusal(await damage("toolchain", flip(3)));
-    assert.ok(
-      ["MAP_ROOT_MISMATCH", "MALFORMED_STATE_TEXT", "MALFORMED_ANSWER", "BAD_VALUE"].includes(toolchain),
-      toolchain,
-    );
-    const last = keysOf("tile")
-      .filter((key) => key.startsWith("tile/0/"))
-      .at(-1) as string;
-    assert.equal(await refusal(await damage(last, flip(0))), "STORE_UNUSABLE");
-    assert.equal(await refusal(await damage(last, () => undefined)), "STORE_UNUSABLE");
-    assert.equal(await refusal(await damage("tile/1/0000000000000000", flip(40))), "STORE_UNUSABLE");
+  it("is refused if it is in a hash that the sumdb's root is made of, or a file of hashes is short or missing", async () => {
+    const last = 32 * records.length - 32;
+    assert.equal(await refusal(damageFile("hashes-0", flip(last))), "STORE_UNUSABLE");
+    assert.equal(await refusal(damageFile("hashes-0", (bytes) => bytes.subarray(0, last))), "STORE_UNUSABLE");
+    assert.equal(await refusal(damageFile("hashes-1", flip(40))), "STORE_UNUSABLE");
+    assert.equal(await refusal(damageFile("hashes-1", () => undefined)), "STORE_UNUSABLE");
+  });
+
+  it("is no matter behind the hashes of the committed size: a crash leaves such bytes", async () => {
+    const copy = damageFile("hashes-0", (bytes) => Buffer.concat([bytes, Buffer.alloc(77, 0xee)]));
+    const more = [...records, ...sampleRecords().slice(1500, 1900)];
+    const operator = await startOperator({ folder: copy, sumdb: makeSumdb(more, more.length) });
+    await until("epoch 5", () => operator.service.data.epoch === 5);
+    const client = clientOf(operator);
+    await client.lookup({ kind: "module", path: "example.com/hello" }, { withRecord: true });
+    await operator.close();
   });
 
   it("is refused if it is in what the store says that it is of", async () => {
@@ -179,45 +240,35 @@ describe("a store with one flipped bit", () => {
     assert.equal(await refusal(await damage("meta", () => undefined)), "STORE_UNUSABLE");
   });
 
-  it("is noticed by the client if it is in a version entry, which no start reads", async () => {
-    const copy = join(folder, `copy-${copies++}`);
-    cpSync(base, copy, { recursive: true });
-    const db = await openRaw(copy);
-    for await (const [key, value] of db.iterator({ gt: "entry/", lt: "entry/~" })) await db.put(key, flip(20)(value));
-    await db.close();
-    const operator = await start(copy);
+  it("is told and not served if it is in a version entry, which no start reads", async () => {
+    const operator = await start(await damageAll("entry", flip(20)));
     const client = clientOf(operator);
     await client.lookup({ kind: "module", path: "example.com/hello" });
     await assert.rejects(client.lookup({ kind: "module", path: "example.com/hello", withVersions: true }), (error) =>
-      isProofdnsError(error, "BAD_VERSIONS"),
+      isProofdnsError(error, "REFUSED", "NO_ANSWER", "UNREACHABLE", "VERSIONS_MISSING"),
     );
+    assert.ok(operator.logged.some((line) => /the records of .* do not give its proven state/.test(line)));
     await operator.close();
   });
 
-  it("is noticed by the client if it is in a hash tile that no start reads", async () => {
-    const copy = join(folder, `copy-${copies++}`);
-    cpSync(base, copy, { recursive: true });
-    const db = await openRaw(copy);
-    const full = keysOf("tile")
-      .filter((key) => key.startsWith("tile/0/"))
-      .slice(0, -1);
-    for (const key of full)
-      await db.put(
-        key,
-        ((await db.get(key)) as Uint8Array).map((byte) => byte ^ 1),
-      );
-    await db.close();
-    const operator = await start(copy);
+  it("is told and not served if it is in a hash that no start reads", async () => {
     const size = records.length;
-    const proof = decodeLogProof(operator.service.data.recordProof(5, size));
-    const root = operator.store.reader();
-    const leaf = parseLeaf(root.leafText(4) as string, sumdbKey.verifierKey);
-    await root.close();
-    const hash = computeLeafHash(records[5] as Uint8Array, nodeSha256);
+    const full = size - (size % 256);
+    const copy = damageFile("hashes-0", (bytes) => bytes.map((byte, i) => (i < 32 * full ? byte ^ 1 : byte)));
+    const operator = await start(copy);
+    for (const logIndex of [0, 5, 300, full - 1]) {
+      assert.throws(
+        () => operator.service.data.recordProof(logIndex, size),
+        (error) => isProofdnsError(error, "STORE_UNUSABLE"),
+      );
+    }
     assert.throws(
-      () => verifyLogInclusionProof(proof, hash, 5, size, leaf.treeHead.rootHash, nodeSha256),
-      (error) => isProofdnsError(error, "BAD_PROOF"),
+      () => operator.service.data.sumdbConsistency(301, size),
+      (error) => isProofdnsError(error, "STORE_UNUSABLE"),
     );
+    assert.ok(operator.logged.some((line) => /of hashes-0 are not those of the signed log/.test(line)));
+    // What stands behind the last full tile is in memory and was verified at the start.
+    decodeLogProof(operator.service.data.sumdbConsistency(full, size));
     await operator.close();
   });
 
@@ -238,13 +289,15 @@ describe("a store with one flipped bit", () => {
 describe("files of a store that were damaged", () => {
   it("never give a map root that no epoch had: the start is refused, or an epoch is served as it was", async () => {
     const random = makeRandom(3);
-    const wal = readdirSync(base).find((name) => name.endsWith(".log")) as string;
+    const wal = join("store", readdirSync(join(base, "store")).find((name) => name.endsWith(".log")) as string);
     const bytes = readFileSync(join(base, wal));
     let refused = 0;
     let served = 0;
     for (let i = 0; i < 24; i++) {
       const copy = join(folder, `copy-${copies++}`);
       cpSync(base, copy, { recursive: true });
+      // Without the mark a lost epoch is no epoch that was signed.
+      if (i % 3 > 0) rmSync(join(copy, "store.signed"));
       const at = Math.floor(random() * bytes.length);
       const out = Buffer.from(bytes);
       out[at] = (out[at] as number) ^ (1 << (i % 8));
@@ -269,8 +322,8 @@ describe("files of a store that were damaged", () => {
     it(`refuses a store whose ${name} was overwritten, with a sentence`, async () => {
       const copy = join(folder, `copy-${copies++}`);
       cpSync(base, copy, { recursive: true });
-      const file = readdirSync(copy).find((entry) => entry.startsWith(name)) as string;
-      writeFileSync(join(copy, file), "garbage\n");
+      const file = readdirSync(join(copy, "store")).find((entry) => entry.startsWith(name)) as string;
+      writeFileSync(join(copy, "store", file), "garbage\n");
       assert.equal(await refusal(copy), "STORE_UNUSABLE");
     });
   }

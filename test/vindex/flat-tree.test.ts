@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { FlatTree, MAX_PATH_LENGTH, type TreeBuffer } from "../../src/vindex/flat-tree.ts";
+import { FlatTree, MAX_PATH_LENGTH, type TreeRoot } from "../../src/vindex/flat-tree.ts";
 import { encodePathProof, pathProofOf } from "../../src/vindex/path-proof.ts";
-import { PrefixTree } from "../../src/vindex/prefix-tree.ts";
+import { computeMapLeafHash, computeMapNodeHash, PrefixTree, type TreePath } from "../../src/vindex/prefix-tree.ts";
+import { TreeSlab } from "../../src/vindex/tree-slab.ts";
+import { hashesOf, makeTreeBuffer } from "../../src/vindex/tree-slab-layout.ts";
 import { flipBit, hashOf, sha256, toHex } from "./samples.ts";
-import type { Pair } from "./trees.ts";
+import { flatTreeOf, type Pair, sortedPairsOf } from "./trees.ts";
 
 /** Keys that share many bits: most bytes are 00, 01, 80, FE or FF. */
 const closeKey = fc.array(fc.constantFrom(0, 1, 0x80, 0xff, 0xfe), { minLength: 2, maxLength: 2 }).chain((ends) =>
@@ -24,8 +26,14 @@ const pairs = fc.uniqueArray(
 const makePairs = (count: number): Pair[] =>
   Array.from({ length: count }, (_, i) => ({
     indexKey: hashOf(`key ${i}`),
-    value: new Uint8Array((i * 7) % 300).fill(i),
+    value: new Uint8Array((i * 7) % 256).fill(i),
   }));
+
+/** Without Buffers, which are not deeply equal to other arrays. */
+const plain = ({ steps, leaf }: TreePath): unknown => ({
+  steps: steps.map(({ bit, sibling }) => ({ bit, sibling: toHex(sibling) })),
+  leaf: leaf === undefined ? undefined : [toHex(leaf.indexKey), toHex(leaf.value)],
+});
 
 /** Everything that both trees say of a key. */
 function assertSame(tree: PrefixTree, flat: FlatTree, indexKey: Uint8Array): void {
@@ -33,6 +41,7 @@ function assertSame(tree: PrefixTree, flat: FlatTree, indexKey: Uint8Array): voi
   const found = flat.get(indexKey);
   assert.deepEqual(found, value === undefined ? undefined : new Uint8Array(value));
   const path = tree.path(indexKey);
+  assert.deepEqual(plain(flat.path(indexKey)), plain(path));
   const expected = encodePathProof(pathProofOf(path));
   const out = new Uint8Array(expected.length + 20).fill(0xa5);
   assert.equal(flat.writePath(indexKey, out, 7), 7 + expected.length);
@@ -55,22 +64,21 @@ function assertSame(tree: PrefixTree, flat: FlatTree, indexKey: Uint8Array): voi
 
 describe("the flat tree", () => {
   it("says what the prefix tree says, of 0 to 5,000 keys, present and absent", () => {
-    let buffer: TreeBuffer | undefined;
     for (const count of [0, 1, 2, 3, 4, 7, 64, 500, 5000]) {
       const all = makePairs(count);
       const tree = PrefixTree.of(all, sha256);
-      const flat = FlatTree.build(tree, buffer);
-      ({ buffer } = flat);
-      assert.equal(flat.size, count);
-      assert.deepEqual(flat.rootHash(), count === 0 ? new Uint8Array(32) : new Uint8Array(tree.rootHash()));
-      assert.equal(flat.longestValue, Math.max(0, ...all.map((pair) => pair.value.length)));
-      const step = Math.ceil(count / 700) || 1;
-      for (let i = 0; i < count; i += step) {
-        const { indexKey } = all[i] as Pair;
-        assertSame(tree, flat, indexKey);
-        for (const bit of [0, 9, 255]) assertSame(tree, flat, flipBit(indexKey, bit));
+      for (const flat of [flatTreeOf(all), TreeSlab.build(sortedPairsOf(all)).tree]) {
+        assert.equal(flat.size, count);
+        assert.deepEqual(flat.rootHash(), new Uint8Array(tree.rootHash()));
+        assert.equal(flat.longestValue, Math.max(0, ...all.map((pair) => pair.value.length)));
+        const step = Math.ceil(count / 200) || 1;
+        for (let i = 0; i < count; i += step) {
+          const { indexKey } = all[i] as Pair;
+          assertSame(tree, flat, indexKey);
+          for (const bit of [0, 9, 255]) assertSame(tree, flat, flipBit(indexKey, bit));
+        }
+        for (let i = 0; i < 50; i++) assertSame(tree, flat, hashOf(`absent ${i}`));
       }
-      for (let i = 0; i < 100; i++) assertSame(tree, flat, hashOf(`absent ${i}`));
     }
   });
 
@@ -78,12 +86,30 @@ describe("the flat tree", () => {
     fc.assert(
       fc.property(pairs, fc.array(closeKey, { maxLength: 10 }), (list, asked) => {
         const tree = PrefixTree.of(list, sha256);
-        const flat = FlatTree.build(tree);
-        for (const { indexKey } of list) assertSame(tree, flat, indexKey);
-        for (const indexKey of asked) assertSame(tree, flat, indexKey);
+        for (const flat of [flatTreeOf(list), TreeSlab.build(sortedPairsOf(list)).tree]) {
+          for (const { indexKey } of list) assertSame(tree, flat, indexKey);
+          for (const indexKey of asked) assertSame(tree, flat, indexKey);
+        }
       }),
-      { numRuns: 60 },
+      { numRuns: 40 },
     );
+  });
+
+  it("finds many keys at once, and those that are not there", () => {
+    for (const count of [0, 1, 2, 300]) {
+      const all = makePairs(count);
+      const flat = flatTreeOf(all);
+      const wanted = [...all.flatMap(({ indexKey }) => [indexKey, flipBit(indexKey, 255)]), hashOf("absent")];
+      const keys = new Uint8Array(32 * wanted.length);
+      for (const [i, key] of wanted.entries()) keys.set(key, 32 * i);
+      const leaves = [...flat.findLeaves(keys, wanted.length)];
+      const found = leaves.map((leaf) => (leaf < 0 ? undefined : toHex(flat.leafKey(-1 - leaf))));
+      assert.deepEqual(
+        found,
+        wanted.map((key) => (flat.get(key) === undefined ? undefined : toHex(key))),
+      );
+    }
+    assert.throws(() => flatTreeOf(makePairs(1)).findLeaves(new Uint8Array(63), 2), RangeError);
   });
 
   it("writes the longest path, of 256 nodes, where there is just room for it", () => {
@@ -91,17 +117,18 @@ describe("the flat tree", () => {
     const all: Pair[] = [{ indexKey: key, value: Uint8Array.of(1) }];
     for (let bit = 0; bit < 256; bit++) all.push({ indexKey: flipBit(key, bit), value: Uint8Array.of(2) });
     const tree = PrefixTree.of(all, sha256);
-    const flat = FlatTree.build(tree);
-    assertSame(tree, flat, key);
-    const out = new Uint8Array(MAX_PATH_LENGTH);
-    assert.equal(flat.writePath(key, out, 0), MAX_PATH_LENGTH);
-    assert.throws(() => flat.writePath(key, out, 1), RangeError);
-    assert.throws(() => flat.writePath(key, out, -1), RangeError);
+    for (const flat of [flatTreeOf(all), TreeSlab.build(sortedPairsOf(all)).tree]) {
+      assertSame(tree, flat, key);
+      const out = new Uint8Array(MAX_PATH_LENGTH);
+      assert.equal(flat.writePath(key, out, 0), MAX_PATH_LENGTH);
+      assert.throws(() => flat.writePath(key, out, 1), RangeError);
+      assert.throws(() => flat.writePath(key, out, -1), RangeError);
+    }
   });
 
   it("does not write past a view into a larger buffer", () => {
     const all = makePairs(50);
-    const flat = FlatTree.build(PrefixTree.of(all, sha256));
+    const flat = flatTreeOf(all);
     const larger = new Uint8Array(4096).fill(0xa5);
     const { indexKey } = all[3] as Pair;
     const length = flat.writePath(indexKey, new Uint8Array(1000), 0);
@@ -112,90 +139,126 @@ describe("the flat tree", () => {
     assert.equal(larger[101 + length], 0xa5);
   });
 
-  it("is read by whom the buffer is given to", () => {
+  it("is read by whom the buffer and the root are given to", () => {
     const all = makePairs(100);
+    const { buffer, root } = flatTreeOf(all);
+    const attached = FlatTree.attach(buffer, structuredClone(root));
     const tree = PrefixTree.of(all, sha256);
-    const attached = FlatTree.attach(FlatTree.build(tree).buffer);
     for (const { indexKey } of all) assertSame(tree, attached, indexKey);
   });
 
-  it("takes a buffer that is large enough, and another if it is too small", () => {
-    const small = PrefixTree.of(makePairs(10), sha256);
-    const large = PrefixTree.of(makePairs(300), sha256);
-    const first = FlatTree.build(large);
-    const second = FlatTree.build(small, first.buffer);
-    assert.equal(second.buffer, first.buffer);
-    assertSame(small, second, (makePairs(10)[4] as Pair).indexKey);
-    const third = FlatTree.build(large, new SharedArrayBuffer(FlatTree.byteLength(10, 100)));
-    assert.ok(third.buffer.byteLength >= FlatTree.byteLength(300, 300));
-    assertSame(large, third, (makePairs(300)[299] as Pair).indexKey);
-    const valueBytes = makePairs(10).reduce((sum, pair) => sum + pair.value.length, 0);
-    const exact = new SharedArrayBuffer(FlatTree.byteLength(10, valueBytes));
-    assert.equal(FlatTree.build(small, exact).buffer, exact);
-    const plain = new ArrayBuffer(exact.byteLength);
-    assertSame(small, FlatTree.build(small, plain), (makePairs(10)[9] as Pair).indexKey);
+  it("is walked from its root: bits, children, hashes and leaves are those that give the root hash", () => {
+    const all = makePairs(300);
+    const flat = flatTreeOf(all);
+    const walk = (ref: number): Uint8Array => {
+      if (flat.isLeafRef(ref)) return computeMapLeafHash(flat.leafKey(ref), flat.leafValue(ref), sha256);
+      const sides = [0, 1] as const;
+      const [left, right] = sides.map((side) => walk(flat.childRef(ref, side))) as [Uint8Array, Uint8Array];
+      assert.deepEqual(flat.childHash(ref, 0), left);
+      assert.deepEqual(flat.childHash(ref, 1), right);
+      return computeMapNodeHash(flat.nodeBit(ref), left, right, sha256);
+    };
+    assert.deepEqual(walk(flat.rootRef ?? assert.fail("no root")), flat.rootHash());
+    assert.equal(flatTreeOf([]).rootRef, undefined);
   });
 
-  it("leaves nothing of what a buffer held before", () => {
-    const { buffer } = FlatTree.build(PrefixTree.of(makePairs(10), sha256));
-    const flat = FlatTree.build(PrefixTree.empty(sha256), buffer);
-    assert.equal(flat.buffer, buffer);
-    assert.deepEqual([flat.size, flat.longestValue, flat.rootHash()], [0, 0, new Uint8Array(32)]);
-    assertSame(PrefixTree.empty(sha256), flat, hashOf(1));
-  });
-
-  it("takes at most 150 bytes a key beside the values", () => {
-    assert.ok(FlatTree.byteLength(100_000, 0) / 100_000 <= 150);
-  });
-
-  it("refuses more than 2^31 - 1 keys or bytes of values, and what is no count", () => {
-    assert.ok(FlatTree.byteLength(2 ** 31 - 1, 2 ** 31 - 1) > 2 ** 37);
-    for (const [leaves, values] of [
-      [2 ** 31, 0],
-      [0, 2 ** 31],
-      [-1, 0],
-      [0, -1],
-      [1.5, 0],
-      [Number.NaN, 0],
-      [0, Number.POSITIVE_INFINITY],
-    ] as const) {
-      assert.throws(() => FlatTree.byteLength(leaves, values), RangeError, `${leaves} ${values}`);
+  it("gives its leaves in the order of their keys", () => {
+    for (const count of [0, 1, 2, 700]) {
+      const all = makePairs(count);
+      const flat = flatTreeOf(all);
+      const sorted = all.map((pair) => toHex(pair.indexKey) + toHex(pair.value)).sort();
+      assert.deepEqual(
+        Array.from(flat.leaves(), ({ indexKey, value }) => toHex(indexKey) + toHex(value)),
+        sorted,
+      );
+      assert.equal([...flat.leafNumbers()].length, count);
     }
   });
 
-  it("refuses keys of other than 32 bytes, in the tree and asked", () => {
+  it("refuses a leaf's reference for a node's and a node's for a leaf's", () => {
+    const flat = flatTreeOf(makePairs(10));
+    const root = flat.rootRef ?? assert.fail("no root");
+    assert.throws(() => flat.leafKey(root), RangeError);
+    assert.throws(() => flat.leafValue(root), RangeError);
+    for (const f of [() => flat.nodeBit(-1), () => flat.childRef(-1, 0), () => flat.childHash(-1, 1)]) {
+      assert.throws(f, RangeError);
+    }
+  });
+
+  it("refuses keys of other than 32 bytes", () => {
+    const flat = flatTreeOf(makePairs(2));
     for (const length of [0, 31, 33]) {
       const key = new Uint8Array(length);
-      assert.throws(() => FlatTree.build(PrefixTree.of([{ indexKey: key, value: key }], sha256)), RangeError);
-      const flat = FlatTree.build(PrefixTree.of(makePairs(2), sha256));
       assert.throws(() => flat.get(key), RangeError);
+      assert.throws(() => flat.path(key), RangeError);
       assert.throws(() => flat.writePath(key, new Uint8Array(1000), 0), RangeError);
     }
   });
 
-  it("refuses to attach to a buffer that holds no tree, or a cut one", () => {
-    assert.throws(() => FlatTree.attach(new SharedArrayBuffer(0)), RangeError);
-    assert.throws(() => FlatTree.attach(new SharedArrayBuffer(3)), RangeError);
-    assert.throws(() => FlatTree.attach(new SharedArrayBuffer(4096)), RangeError);
-    const { buffer } = FlatTree.build(PrefixTree.of(makePairs(20), sha256), new ArrayBuffer(8192));
-    assert.throws(() => FlatTree.attach((buffer as ArrayBuffer).slice(0, 2000)), RangeError);
+  it("refuses to attach to a buffer that holds no trees, or a cut one", () => {
+    const { buffer, root } = flatTreeOf(makePairs(20));
+    for (const length of [0, 3, 100, 4096]) {
+      assert.throws(() => FlatTree.attach(new SharedArrayBuffer(length), root), RangeError);
+    }
+    assert.throws(() => FlatTree.attach(buffer.slice(0, buffer.byteLength - 4), root), RangeError);
     for (const [word, value] of [
       [0, 1],
       [1, 2],
       [2, -1],
-      [2, 21],
-      [3, 19],
-      [4, 18],
-      [4, 20],
-      [5, 1_000_000],
-      [6, 1_000_000],
-      [7, -1],
-      [7, 8192],
+      [2, 1_000_000],
+      [3, -1],
+      [3, 2],
+      [4, -1],
+      [4, 2 ** 30],
     ] as const) {
-      const copy = (buffer as ArrayBuffer).slice(0);
-      FlatTree.attach(copy);
+      const copy = buffer.slice(0);
+      FlatTree.attach(copy, root);
       new Int32Array(copy)[word] = value;
-      assert.throws(() => FlatTree.attach(copy), RangeError, `word ${word} = ${value}`);
+      assert.throws(() => FlatTree.attach(copy, root), RangeError, `word ${word} = ${value}`);
     }
+  });
+
+  it("refuses a root that cannot be in the buffer", () => {
+    const { buffer, root } = flatTreeOf(makePairs(20));
+    const wrong: Partial<TreeRoot>[] = [
+      { root: 2 ** 30 },
+      { root: -(2 ** 30) },
+      { root: 0.5 },
+      { root: -0x8000_0000 },
+      { size: 0 },
+      { size: -1 },
+      { size: 2 ** 30 },
+      { size: 1.5 },
+      { longestValue: -1 },
+      { longestValue: Number.NaN },
+      { rootHash: new Uint8Array(31) },
+    ];
+    for (const change of wrong) {
+      assert.throws(() => FlatTree.attach(buffer, { ...root, ...change }), RangeError, JSON.stringify(change));
+    }
+  });
+});
+
+describe("the buffer of a tree", () => {
+  it("refuses counts that are none, and sizes that no machine has, in a sentence", () => {
+    const none = { nodes: 0, leaves: 0, valueWords: 0 };
+    for (const nodes of [-1, 1.5, Number.NaN, 2 ** 31]) {
+      assert.throws(() => makeTreeBuffer({ ...none, nodes }), RangeError);
+    }
+    const huge = { nodes: 0, leaves: 2 ** 31 - 1, valueWords: 2 ** 31 - 1 };
+    assert.throws(() => makeTreeBuffer(huge), /^RangeError: a tree of 2147483647 keys needs \d+ bytes in one piece/);
+  });
+
+  it("refuses, before it takes memory, nodes whose hashes stand at words beyond 31 bits", () => {
+    for (const nodes of [2 ** 27 - 2, 2 ** 27, 2 ** 31 - 1]) {
+      assert.throws(
+        () => makeTreeBuffer({ nodes, leaves: 2 ** 31 - 1, valueWords: 2 ** 31 - 1 }),
+        /^RangeError: a tree has room for at most 134217725 nodes, not \d+; build a smaller index$/,
+      );
+    }
+    // One fewer is refused for its length alone.
+    const most = { nodes: 2 ** 27 - 3, leaves: 2 ** 31 - 1, valueWords: 2 ** 31 - 1 };
+    assert.throws(() => makeTreeBuffer(most), /in one piece/);
+    assert.ok(hashesOf(most.nodes - 1) + 16 < 2 ** 31 && hashesOf(most.nodes + 1) + 16 >= 2 ** 31);
   });
 });

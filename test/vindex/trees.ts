@@ -1,5 +1,8 @@
 import { hash } from "node:crypto";
+import { formatHex } from "../../src/vindex/bytes.ts";
+import type { FlatTree } from "../../src/vindex/flat-tree.ts";
 import type { HashReader, Subtree } from "../../src/vindex/tlog.ts";
+import { type SortedPairs, TreeSlab } from "../../src/vindex/tree-slab.ts";
 
 /** Merkle trees written from their definitions, recursively: what the tests compare with. */
 
@@ -88,4 +91,28 @@ function subtree(pairs: readonly (Pair & { bits: string })[], bit: number): Uint
   const right = pairs.filter(({ bits }) => bits[bit] === "1");
   if (left.length === 0 || right.length === 0) return subtree(pairs, bit + 1);
   return H(Uint8Array.of(1, ...naiveVarint(bit)), subtree(left, bit + 1), subtree(right, bit + 1));
+}
+
+/** The pairs in the order of their keys, as a bulk build takes them. */
+export function sortedPairsOf(pairs: Iterable<Pair>): SortedPairs {
+  const sorted = [...pairs].sort((a, b) => Buffer.compare(a.indexKey, b.indexKey));
+  return {
+    count: sorted.length,
+    keys: new Uint8Array(Buffer.concat(sorted.map(({ indexKey }) => indexKey))),
+    lengths: Uint8Array.from(sorted, ({ value }) => value.length),
+    values: new Uint8Array(Buffer.concat(sorted.map(({ value }) => value))),
+  };
+}
+
+/** The tree of some pairs, in any order, in a buffer of its own. */
+export function flatTreeOf(pairs: Iterable<Pair>): FlatTree {
+  const slab = TreeSlab.empty();
+  slab.accept(slab.update(pairs));
+  return slab.tree;
+}
+
+/** The tree with some more or other pairs, in a buffer of its own: the one it was made of is another epoch's. */
+export function flatTreeWith(tree: FlatTree, changes: Iterable<Pair>): FlatTree {
+  const pairs = new Map([...tree.leaves(), ...changes].map((pair) => [formatHex(pair.indexKey), pair]));
+  return flatTreeOf(pairs.values());
 }

@@ -1,4 +1,4 @@
-import type { TreeBuffer } from "../../vindex/flat-tree.ts";
+import type { TreeBuffer, TreeRoot } from "../../vindex/flat-tree.ts";
 import type { Asker } from "../asker.ts";
 import type { BindAddress } from "../listener.ts";
 import type { ReplyEntry } from "../reply-entry.ts";
@@ -58,6 +58,13 @@ export interface WorkerStart {
   readonly forwardTimeout: number;
 }
 
+/** A tree, as it goes to a worker: memory that is shared, and which of the trees in it. */
+export interface ShownTree {
+  /** Undefined if it is the buffer of the tree shown before. */
+  readonly buffer: TreeBuffer | undefined;
+  readonly root: TreeRoot;
+}
+
 /** From the main thread. Those with an `id` are answered by `done` or `failed`. */
 export type ToWorker =
   /** What is to be served from now on. Without `tree` it is the one of the snapshot before. */
@@ -65,7 +72,7 @@ export type ToWorker =
       readonly kind: "snapshot";
       readonly version: number;
       readonly head: ServedHead;
-      readonly tree: TreeBuffer | undefined;
+      readonly tree: ShownTree | undefined;
     }
   | {
       readonly kind: "bind";

@@ -1,8 +1,7 @@
-import { FlatTree, type TreeBuffer } from "../../vindex/flat-tree.ts";
-import type { PrefixTree } from "../../vindex/prefix-tree.ts";
+import type { FlatTree } from "../../vindex/flat-tree.ts";
 import type { Log } from "../listener.ts";
 import type { ZoneData } from "../zone-data.ts";
-import type { ToWorker } from "./protocol.ts";
+import type { ShownTree, ToWorker } from "./protocol.ts";
 import { NO_EPOCH, type ServedHead, SharedAnswers, takeServedHead } from "./shared-answers.ts";
 
 /** A thread, as far as it is shown snapshots. */
@@ -17,7 +16,7 @@ export interface SnapshotReader {
 /** One state of what is served: the main thread's data, and the tree whose values and proofs they give. */
 export interface PublishedEpoch {
   readonly data: ZoneData;
-  readonly tree: PrefixTree;
+  readonly tree: FlatTree;
 }
 
 interface Job {
@@ -27,9 +26,9 @@ interface Job {
 }
 
 /**
- * Hands what is served to the threads. A tree is written into memory that no thread reads, and only then shown to them;
- * each swaps with one assignment and says so. Memory is used again when every thread serves something newer, so
- * there are two buffers at most, and a thread that does not swap in time is ended: it holds up what is newer.
+ * Hands what is served to the threads: a message each, which says where in shared memory the tree is. Each swaps with one
+ * assignment and says so; when all have, nothing older is read any more, and the writer of the tree may use its memory again.
+ * A thread that does not swap in time is ended: it holds up what is newer.
  */
 export class Publication {
   readonly #threads = new Set<SnapshotReader>();
@@ -38,9 +37,7 @@ export class Publication {
   #version = 0;
   #data: ZoneData = new SharedAnswers(NO_EPOCH, undefined);
   #head: ServedHead = NO_EPOCH;
-  #source: PrefixTree | undefined;
-  #flat: FlatTree | undefined;
-  #spare: TreeBuffer | undefined;
+  #tree: FlatTree | undefined;
   #next: Job | undefined;
   #isRunning = false;
   #wake: () => void = () => {};
@@ -69,9 +66,9 @@ export class Publication {
     // It may have ended while it was waited for.
     if (!thread.isAlive) return;
     this.#threads.add(thread);
-    if (this.#flat === undefined) return;
-    const { buffer } = this.#flat;
-    thread.post({ kind: "snapshot", version: this.#version, head: this.#head, tree: buffer });
+    if (this.#tree === undefined) return;
+    const { buffer, root } = this.#tree;
+    thread.post({ kind: "snapshot", version: this.#version, head: this.#head, tree: { buffer, root } });
   }
 
   /** A thread has ended. */
@@ -86,10 +83,10 @@ export class Publication {
   }
 
   /**
-   * Serves `epoch` from now on: in the main thread at once, and resolves when all threads serve it or something newer. Trees
-   * are compared by identity: for the same one only the head is sent.
+   * Serves `epoch` from now on: in the main thread at once, and resolves when all threads serve it or something newer: then
+   * nothing older is in use. Trees are compared by identity: for the same one only the head is sent.
    *
-   * Rejects with a RangeError if the tree is too large; then the threads serve on what they did.
+   * Rejects with what reading the head throws; then the threads serve on what they did, and nothing may be taken from them.
    */
   publish(epoch: PublishedEpoch): Promise<void> {
     this.#data = epoch.data;
@@ -114,9 +111,8 @@ export class Publication {
     this.#isRunning = true;
     for (let job = this.#takeNext(); job !== undefined; job = this.#takeNext()) {
       try {
-        const superseded = this.#swap(job.epoch);
+        this.#swap(job.epoch);
         await this.#acknowledged();
-        this.#spare = superseded ?? this.#spare;
         job.resolve();
       } catch (error) {
         job.reject(error);
@@ -131,24 +127,19 @@ export class Publication {
     return job;
   }
 
-  /** Shows `epoch` to all threads; gives the memory that it takes the place of, which they may still read. */
-  #swap({ data, tree }: PublishedEpoch): TreeBuffer | undefined {
+  /** Shows `epoch` to all threads. */
+  #swap({ data, tree }: PublishedEpoch): void {
     const head = takeServedHead(data);
-    let superseded: TreeBuffer | undefined;
-    let shown: TreeBuffer | undefined;
-    if (tree !== this.#source) {
-      const flat = FlatTree.build(tree, this.#spare);
-      // What is too small is not kept.
-      this.#spare = undefined;
-      superseded = this.#flat?.buffer;
-      shown = flat.buffer;
-      this.#flat = flat;
-      this.#source = tree;
+    let shown: ShownTree | undefined;
+    if (tree !== this.#tree) {
+      // The memory is named only when it is another: each message would make a new object of it in the thread.
+      const buffer = tree.buffer === this.#tree?.buffer ? undefined : tree.buffer;
+      shown = { buffer, root: tree.root };
+      this.#tree = tree;
     }
     this.#version++;
     this.#head = head;
     for (const thread of this.#threads) thread.post({ kind: "snapshot", version: this.#version, head, tree: shown });
-    return superseded;
   }
 
   /** Waits until every thread serves the newest snapshot. */

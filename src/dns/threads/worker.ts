@@ -8,7 +8,15 @@ import { UdpListener } from "../udp.ts";
 import { ELSEWHERE, type ZoneData } from "../zone-data.ts";
 import { Forwarder } from "./forwarder.ts";
 import { countListenerEvent } from "./listener-counters.ts";
-import type { FromWorker, MakeResponder, Protocol, ThreadResponder, ToWorker, WorkerStart } from "./protocol.ts";
+import type {
+  FromWorker,
+  MakeResponder,
+  Protocol,
+  ShownTree,
+  ThreadResponder,
+  ToWorker,
+  WorkerStart,
+} from "./protocol.ts";
 import { NO_EPOCH, SharedAnswers } from "./shared-answers.ts";
 
 /** One worker thread: its sockets, its responder, and what it serves just now. */
@@ -45,7 +53,7 @@ class WorkerThread {
   take(message: ToWorker): void {
     switch (message.kind) {
       case "snapshot":
-        if (message.tree !== undefined) this.#tree = FlatTree.attach(message.tree);
+        if (message.tree !== undefined) this.#tree = attach(message.tree, this.#tree);
         this.#data = new SharedAnswers(message.head, this.#tree);
         this.#post({ kind: "served", version: message.version });
         return;
@@ -107,6 +115,13 @@ class WorkerThread {
     const reply = this.#responder.respond(message, asker, this.#data, now);
     return reply === ELSEWHERE ? this.#forwarder.forward(message, asker) : reply;
   }
+}
+
+/** The tree that is shown; its buffer may be the one of the tree before. */
+function attach({ buffer, root }: ShownTree, before: FlatTree | undefined): FlatTree {
+  const memory = buffer ?? before?.buffer;
+  if (memory === undefined) throw new TypeError("a tree was shown without its buffer");
+  return FlatTree.attach(memory, root);
 }
 
 /** Unix seconds. */

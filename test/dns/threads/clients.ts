@@ -8,10 +8,11 @@ import type { ListenAddress } from "../../../src/dns/server.ts";
 import { ThreadPool, type ThreadPoolOptions } from "../../../src/dns/threads/pool.ts";
 import type { PublishedEpoch } from "../../../src/dns/threads/publication.ts";
 import { concatBytes, encodeUtf8 } from "../../../src/vindex/bytes.ts";
+import type { FlatTree } from "../../../src/vindex/flat-tree.ts";
 import { verifyInclusionProof, verifyNonInclusionProof } from "../../../src/vindex/path-proof.ts";
 import { type AnswerPayload, decodeAnswer } from "../../../src/vindex/payload.ts";
-import { PrefixTree } from "../../../src/vindex/prefix-tree.ts";
 import { sha256 } from "../../vindex/samples.ts";
+import { flatTreeOf } from "../../vindex/trees.ts";
 import { makeData } from "../fake-zone.ts";
 import { query, u16 } from "../packet.ts";
 import { type FakeConfig, keyOf } from "./fake-responder.ts";
@@ -134,15 +135,14 @@ export async function askBy(socket: Socket, labels: readonly string[]): Promise<
 }
 
 /** Modules 0 to `count` − 1, whose values name the epoch. */
-export function treeOf(epoch: number, count: number): PrefixTree {
-  return PrefixTree.of(
+export function treeOf(epoch: number, count: number): FlatTree {
+  return flatTreeOf(
     Array.from({ length: count }, (_, i) => ({ indexKey: keyOf(i), value: encodeUtf8(`v=v${epoch}.0.${i}`) })),
-    sha256,
   );
 }
 
 /** An epoch to publish, whose head is its number as text. */
-export function epochOf(epoch: number, tree: PrefixTree, headVersion: number = epoch): PublishedEpoch {
+export function epochOf(epoch: number, tree: FlatTree, headVersion: number = epoch): PublishedEpoch {
   const main = new EpochAnswers({ epoch, tree } as Partial<EpochSnapshot> as EpochSnapshot);
   const data = makeData({
     epoch,

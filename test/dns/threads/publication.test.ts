@@ -3,19 +3,17 @@ import { describe, it } from "node:test";
 import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
 import type { ToWorker } from "../../../src/dns/threads/protocol.ts";
 import { Publication, type PublishedEpoch, type SnapshotReader } from "../../../src/dns/threads/publication.ts";
-import { FlatTree } from "../../../src/vindex/flat-tree.ts";
-import { PrefixTree } from "../../../src/vindex/prefix-tree.ts";
-import { hashOf, sha256 } from "../../vindex/samples.ts";
+import { FlatTree, type TreeBuffer } from "../../../src/vindex/flat-tree.ts";
+import { TreeSlab } from "../../../src/vindex/tree-slab.ts";
+import { hashOf } from "../../vindex/samples.ts";
+import { flatTreeOf } from "../../vindex/trees.ts";
 import { makeData } from "../fake-zone.ts";
 
 type Snapshot = Extract<ToWorker, { kind: "snapshot" }>;
 
-const treeOf = (epoch: number, size = 20): PrefixTree =>
-  PrefixTree.of(
-    Array.from({ length: size }, (_, i) => ({ indexKey: hashOf(i), value: Uint8Array.of(epoch) })),
-    sha256,
-  );
-const epochOf = (epoch: number, tree: PrefixTree = treeOf(epoch)): PublishedEpoch => ({
+const treeOf = (epoch: number, size = 20): FlatTree =>
+  flatTreeOf(Array.from({ length: size }, (_, i) => ({ indexKey: hashOf(i), value: Uint8Array.of(epoch) })));
+const epochOf = (epoch: number, tree: FlatTree = treeOf(epoch)): PublishedEpoch => ({
   data: makeData({ epoch, headVersion: epoch }),
   tree,
 });
@@ -60,8 +58,16 @@ async function isSettled(promise: Promise<unknown>): Promise<boolean> {
   return (await Promise.race([promise, nextTurn(pending)])) !== pending;
 }
 
-const valueIn = (snapshot: Snapshot | undefined): number | undefined =>
-  snapshot?.tree === undefined ? undefined : FlatTree.attach(snapshot.tree).get(hashOf(1))?.[0];
+/** What a thread that was shown these snapshots serves for a key. */
+function valueIn(snapshots: readonly Snapshot[], until = snapshots.length): number | undefined {
+  let buffer: TreeBuffer | undefined;
+  let tree: FlatTree | undefined;
+  for (const shown of snapshots.slice(0, until).flatMap((snapshot) => snapshot.tree ?? [])) {
+    buffer = shown.buffer ?? buffer;
+    tree = FlatTree.attach(buffer ?? assert.fail("no buffer"), structuredClone(shown.root));
+  }
+  return tree?.get(hashOf(1))?.[0];
+}
 
 describe("publication", () => {
   it("shows a snapshot to all threads, and ends when all serve it", async () => {
@@ -73,7 +79,7 @@ describe("publication", () => {
     for (const { got } of threads) {
       assert.equal(got.length, 1);
       assert.equal(got[0]?.head.epoch, 1);
-      assert.equal(valueIn(got[0]), 1);
+      assert.equal(valueIn(got), 1);
     }
     for (const thread of threads) {
       assert.equal(await isSettled(published), false);
@@ -91,43 +97,58 @@ describe("publication", () => {
       thread.swap();
       await published;
     }
-    assert.equal(thread.got[0]?.tree instanceof SharedArrayBuffer, true);
+    assert.equal(thread.got[0]?.tree?.buffer, tree.buffer);
     assert.equal(thread.got[1]?.tree, undefined);
     assert.equal(thread.got[1]?.head.headVersion, 2);
   });
 
-  it("never writes to memory that a thread may still read, and uses two buffers for ever", async () => {
+  it("names the buffer only when it is another, and is read from the writer's memory", async () => {
     const { publication } = make();
     const threads = [new FakeThread(publication), new FakeThread(publication)];
+    const slab = TreeSlab.empty();
     const buffers = new Set<unknown>();
     for (let epoch = 1; epoch <= 12; epoch++) {
-      const before = threads[1]?.got.at(-1);
-      const published = publication.publish(epochOf(epoch));
-      buffers.add(threads[0]?.got.at(-1)?.tree);
+      const before = threads[1]?.got.length ?? 0;
+      // Each tree is larger, so that now and then the writer takes a larger buffer.
+      const changes = Array.from({ length: 20 * epoch }, (_, i) => ({
+        indexKey: hashOf(i),
+        value: Uint8Array.of(epoch),
+      }));
+      const tree = slab.update(changes);
+      slab.accept(tree);
+      const published = publication.publish(epochOf(epoch, tree));
+      const shown = threads[0]?.got.at(-1)?.tree;
+      assert.equal(shown?.buffer, buffers.has(tree.buffer) ? undefined : tree.buffer);
+      buffers.add(tree.buffer);
       threads[0]?.swap();
       await nextTurn();
       // The second thread has not swapped: what it serves is whole.
-      if (before !== undefined) assert.equal(valueIn(before), epoch - 1);
+      if (before > 0) assert.equal(valueIn(threads[1]?.got ?? [], before), epoch - 1);
+      assert.equal(await isSettled(published), false);
       threads[1]?.swap();
       await published;
-      assert.equal(valueIn(threads[1]?.got.at(-1)), epoch);
+      slab.retire(tree);
+      assert.equal(valueIn(threads[1]?.got ?? []), epoch);
     }
-    assert.equal(buffers.size, 2);
+    assert.ok(buffers.size > 1);
+    assert.ok(buffers.size < 12);
   });
 
-  it("takes larger memory as trees grow, and does not keep what is too small", async () => {
+  it("shows a thread that starts later the buffer too, though the others have it", async () => {
     const { publication } = make();
-    const thread = new FakeThread(publication);
-    const sizes: number[] = [];
-    for (let epoch = 1; epoch <= 8; epoch++) {
-      const published = publication.publish(epochOf(epoch, treeOf(epoch, 100 * epoch)));
-      thread.swap();
+    const first = new FakeThread(publication);
+    const slab = TreeSlab.empty();
+    for (const epoch of [1, 2]) {
+      const tree = slab.update([{ indexKey: hashOf(1), value: Uint8Array.of(epoch) }]);
+      slab.accept(tree);
+      const published = publication.publish(epochOf(epoch, tree));
+      first.swap();
       await published;
-      const tree = thread.got.at(-1)?.tree;
-      sizes.push(tree?.byteLength ?? 0);
-      assert.equal(FlatTree.attach(tree ?? new ArrayBuffer(0)).size, 100 * epoch);
     }
-    assert.ok((sizes.at(-1) ?? 0) > (sizes[0] ?? 0));
+    assert.equal(first.got[1]?.tree?.buffer, undefined);
+    const second = new FakeThread(publication);
+    assert.equal(second.got[0]?.tree?.buffer, slab.tree.buffer);
+    assert.equal(valueIn(second.got), 2);
   });
 
   it("does not begin the next before all serve the one before, and skips what is overtaken", async () => {
@@ -164,7 +185,7 @@ describe("publication", () => {
     const second = new FakeThread(publication);
     assert.equal(second.got.length, 1);
     assert.equal(second.got[0]?.head.epoch, 2);
-    assert.equal(valueIn(second.got[0]), 1);
+    assert.equal(valueIn(second.got), 1);
     assert.equal(await isSettled(published), false);
     second.swap();
     await published;
@@ -204,19 +225,22 @@ describe("publication", () => {
     assert.deepEqual(logged, ["a worker thread does not swap"]);
   });
 
-  it("rejects a tree that has no flat form, and serves on", async () => {
+  it("rejects data whose head cannot be had, and serves on", async () => {
     const { publication } = make();
     const thread = new FakeThread(publication);
     const first = publication.publish(epochOf(1));
     thread.swap();
     await first;
-    const short = PrefixTree.of([{ indexKey: new Uint8Array(5), value: new Uint8Array(1) }], sha256);
-    await assert.rejects(publication.publish(epochOf(2, short)), RangeError);
+    const head = (): never => {
+      throw new RangeError("no head");
+    };
+    const broken = { data: makeData({ epoch: 2, headVersion: 2, head }), tree: treeOf(2) };
+    await assert.rejects(publication.publish(broken), RangeError);
     assert.equal(thread.got.length, 1);
-    assert.equal(valueIn(thread.got[0]), 1);
+    assert.equal(valueIn(thread.got), 1);
     const third = publication.publish(epochOf(3));
     thread.swap();
     await third;
-    assert.equal(valueIn(thread.got[1]), 3);
+    assert.equal(valueIn(thread.got), 3);
   });
 });
