@@ -1,11 +1,14 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from "commander";
+import { makeAuditCommand } from "./audit.ts";
+import { makeBuildCommand } from "./build.ts";
 import { makeDemoCommand } from "./demo.ts";
 import { makeDnssecCommand } from "./dnssec.ts";
 import { EXIT, exitCodeOf, messageOf } from "./exit-code.ts";
 import { makeLatestCommand } from "./latest.ts";
 import { readPackageVersion } from "./package-version.ts";
 import { makeServeCommand } from "./serve.ts";
+import { makeSnapshotCommand } from "./snapshot.ts";
 import { makeSumdbCommand } from "./sumdb.ts";
 
 const program = new Command("proofdns")
@@ -17,7 +20,16 @@ const program = new Command("proofdns")
   )
   .showHelpAfterError("(--help shows the options)");
 
-const commands = [makeLatestCommand(), makeServeCommand(), makeDnssecCommand(), makeSumdbCommand(), makeDemoCommand()];
+const commands = [
+  makeLatestCommand(),
+  makeBuildCommand(),
+  makeServeCommand(),
+  makeDnssecCommand(),
+  makeSumdbCommand(),
+  makeSnapshotCommand(),
+  makeAuditCommand(),
+  makeDemoCommand(),
+];
 for (const command of commands) {
   command.exitOverride().showHelpAfterError("(--help shows the options)");
   program.addCommand(command);
