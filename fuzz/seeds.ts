@@ -16,10 +16,12 @@ import {
   mapSeeds,
   payloadSeeds,
   tlogSeeds,
+  transitionSeeds,
   treeSeeds,
   versionsSeeds,
 } from "./seeds/proofs.ts";
 import type { Seeds } from "./seeds/seed.ts";
+import { storeSeeds } from "./seeds/store.ts";
 import {
   encodingSeeds,
   goSumSeeds,
@@ -64,9 +66,11 @@ export const seeds: { readonly [target: string]: () => Seeds } = {
   "rate-limit": rateLimitSeeds,
   record: recordSeeds,
   responder: responderSeeds,
+  store: storeSeeds,
   sumdb: sumdbSeeds,
   tcp: tcpSeeds,
   tlog: tlogSeeds,
+  transition: transitionSeeds,
   tree: treeSeeds,
   "txt-reply": txtReplySeeds,
   value: valueSeeds,

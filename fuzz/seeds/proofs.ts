@@ -299,6 +299,33 @@ export function treeSeeds(): Seeds {
   };
 }
 
+export function transitionSeeds(): Seeds {
+  const vectors = vectorsOf<{ transition: string; epoch: number; expect: { leaf?: string } }>(
+    "audit.json",
+    "transition",
+  );
+  const small = vectors.filter(({ transition, expect }) => transition.length < 2900 && expect.leaf !== undefined);
+  const tree = bytes(2, 0, 1, 0, 0, 0, 1, "v", 1, 0, 0, 0x80, 1, "w");
+  return {
+    ...numbered(
+      "honest",
+      Array.from({ length: EPOCHS }, (_, i) => bytes(0, i)),
+    ),
+    ...numbered(
+      "wire",
+      small.map(({ transition }) => bytes(1, unhex(transition).subarray("proofdns-transition/1\n".length))),
+    ),
+    dropped: bytes(0, 9, 1, 0, 0, 3),
+    "another-record": bytes(0, 3, 1, 1, 2, 5),
+    "later-record": bytes(0, 1, 2, 0, 1, 20, 0, 3, 4, 7),
+    "state-of-another": bytes(0, 5, 0, 6, 1, 4, 0, 2, 1),
+    "peaks-of-another": bytes(0, 5, 0, 6, 1, 1, 0, 2, 1, 1),
+    tree: bytes(2, tree),
+    "tree-stub": bytes(2, 0, 7),
+    "tree-with-stubs": bytes(2, 2, 0, 2, 3, 1, 0, 0, 0, 1, "v", 0, 4, 0, 5),
+  };
+}
+
 export function mapSeeds(): Seeds {
   return {
     one: bytes(0, 1, 1),
