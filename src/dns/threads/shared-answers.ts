@@ -56,6 +56,15 @@ export class SharedAnswers implements ZoneData {
   readonly #tree: FlatTree | undefined;
   readonly #epochBytes: Uint8Array;
   readonly #scratch: Uint8Array;
+  readonly versionsAnswer = elsewhere;
+  readonly versionsPage = elsewhere;
+  readonly headSince = elsewhere;
+  readonly headAt = elsewhere;
+  readonly consistency = elsewhere;
+  readonly sumdbConsistency = elsewhere;
+  readonly recordProof = elsewhere;
+  readonly v0Text = elsewhere;
+  readonly v0Exists = elsewhere;
 
   /** `tree` is that of the epoch; it may be missing before the first one. */
   constructor(head: ServedHead, tree: FlatTree | undefined) {
@@ -112,45 +121,13 @@ export class SharedAnswers implements ZoneData {
     return this.#head;
   }
 
-  versionsAnswer(): never {
-    throw ELSEWHERE;
-  }
-
-  versionsPage(): never {
-    throw ELSEWHERE;
-  }
-
-  headSince(): never {
-    throw ELSEWHERE;
-  }
-
-  headAt(): never {
-    throw ELSEWHERE;
-  }
-
-  consistency(): never {
-    throw ELSEWHERE;
-  }
-
-  sumdbConsistency(): never {
-    throw ELSEWHERE;
-  }
-
-  recordProof(): never {
-    throw ELSEWHERE;
-  }
-
-  v0Text(): never {
-    throw ELSEWHERE;
-  }
-
-  v0Exists(): never {
-    throw ELSEWHERE;
-  }
-
   #writeEpoch(at: number): number {
     const epoch = this.#epochBytes;
     for (let i = 0; i < epoch.length; i++) this.#scratch[at + i] = epoch[i] as number;
     return at + epoch.length;
   }
+}
+
+function elsewhere(): never {
+  throw ELSEWHERE;
 }
