@@ -1,9 +1,17 @@
-import { closeSync, fstatSync, openSync } from "node:fs";
-import { compareBytes, decodeUtf8, encodeUtf8 } from "../vindex/bytes.ts";
+import { closeSync } from "node:fs";
+import { decodeUtf8, encodeUtf8 } from "../vindex/bytes.ts";
 import type { VersionEntry } from "../vindex/payload.ts";
 import { HASH_LENGTH } from "../vindex/sha256.ts";
 import { MAX_VERSION_LENGTH } from "../vindex/version.ts";
-import { damagedFile, putUint64, readExactly, takeUint64, writeExactly, writeFileSynced } from "./file-bytes.ts";
+import {
+  damagedFile,
+  openHeadedFile,
+  putUint64,
+  readExactly,
+  takeUint64,
+  writeExactly,
+  writeFileSynced,
+} from "./file-bytes.ts";
 
 /**
  * The records of all modules as they stand in their sub-logs, module after module, at the epoch that the file was written for. It never
@@ -89,20 +97,9 @@ export class EntryFile {
 
   /** Opens the file at `path`. @throws ProofdnsError `STORE_UNUSABLE` if it is not there or not as long as it says */
   static open(path: string): EntryFile {
-    let fd: number;
+    const { fd, header: view, size } = openHeadedFile(path, MAGIC, ENTRIES_HEADER_LENGTH, "entries");
     try {
-      fd = openSync(path, "r");
-    } catch (cause) {
-      throw damagedFile(path, `it cannot be read: ${(cause as Error).message}`, cause);
-    }
-    try {
-      const header = new Uint8Array(ENTRIES_HEADER_LENGTH);
-      if (!readExactly(fd, header, 0) || compareBytes(header.subarray(0, 8), MAGIC) !== 0) {
-        throw damagedFile(path, "it is no file of entries");
-      }
-      const view = new DataView(header.buffer);
       const count = takeUint64(view, 8);
-      const { size } = fstatSync(fd);
       if (takeUint64(view, 16) !== size || ENTRIES_HEADER_LENGTH + ENTRY_LENGTH * count > size) {
         throw damagedFile(path, `it has ${size} bytes, which is not what its first bytes say`);
       }

@@ -1,4 +1,5 @@
-import { closeSync, fdatasyncSync, fsyncSync, openSync, readSync, writeSync } from "node:fs";
+import { closeSync, fdatasyncSync, fstatSync, fsyncSync, openSync, readSync, writeSync } from "node:fs";
+import { equalBytes } from "../vindex/bytes.ts";
 import { ProofdnsError } from "../vindex/error.ts";
 
 /** Longest single read or write: the system takes less than 2^31 bytes at once. */
@@ -31,6 +32,38 @@ export function writeFileSynced(path: string, write: (fd: number) => void): void
     fdatasyncSync(fd);
   } finally {
     closeSync(fd);
+  }
+}
+
+/** A large file that is open for reading, and its first bytes; the caller closes `fd`. */
+export interface OpenFile {
+  readonly fd: number;
+  readonly header: DataView<ArrayBuffer>;
+  /** Bytes of the file. */
+  readonly size: number;
+}
+
+/**
+ * Opens a large file that begins with `magic`, and reads its first `headerLength` bytes. `what` is what such files hold.
+ *
+ * @throws ProofdnsError `STORE_UNUSABLE` if it is not there, cut off, or another file
+ */
+export function openHeadedFile(path: string, magic: Uint8Array, headerLength: number, what: string): OpenFile {
+  let fd: number;
+  try {
+    fd = openSync(path, "r");
+  } catch (cause) {
+    throw damagedFile(path, `it cannot be read: ${(cause as Error).message}`, cause);
+  }
+  try {
+    const header = new Uint8Array(headerLength);
+    if (!readExactly(fd, header, 0) || !equalBytes(header.subarray(0, magic.length), magic)) {
+      throw damagedFile(path, `it is no file of ${what}`);
+    }
+    return { fd, header: new DataView(header.buffer), size: fstatSync(fd).size };
+  } catch (error) {
+    closeSync(fd);
+    throw error;
   }
 }
 

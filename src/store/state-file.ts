@@ -1,7 +1,15 @@
-import { closeSync, fstatSync, openSync } from "node:fs";
+import { closeSync } from "node:fs";
 import { compareBytes, encodeUtf8 } from "../vindex/bytes.ts";
 import { HASH_LENGTH, type Hash } from "../vindex/sha256.ts";
-import { damagedFile, putUint64, readExactly, takeUint64, writeExactly, writeFileSynced } from "./file-bytes.ts";
+import {
+  damagedFile,
+  openHeadedFile,
+  putUint64,
+  readExactly,
+  takeUint64,
+  writeExactly,
+  writeFileSynced,
+} from "./file-bytes.ts";
 
 /**
  * The states of all modules at the epoch that the file was written for, in key order. It never changes; newer states are in the
@@ -122,22 +130,11 @@ export class StateFile {
 
   /** Opens the file at `path`. @throws ProofdnsError `STORE_UNUSABLE` if it is not there or its frame is damaged */
   static open(path: string): StateFile {
-    let fd: number;
+    const { fd, header: view, size } = openHeadedFile(path, MAGIC, STATES_HEADER_LENGTH, "states");
     try {
-      fd = openSync(path, "r");
-    } catch (cause) {
-      throw damagedFile(path, `it cannot be read: ${(cause as Error).message}`, cause);
-    }
-    try {
-      const header = new Uint8Array(STATES_HEADER_LENGTH);
-      if (!readExactly(fd, header, 0) || compareBytes(header.subarray(0, 8), MAGIC) !== 0) {
-        throw damagedFile(path, "it is no file of states");
-      }
-      const view = new DataView(header.buffer);
       const count = takeUint64(view, 8);
       const blocks = takeUint64(view, 16);
       const indexAt = takeUint64(view, 24);
-      const { size } = fstatSync(fd);
       if (blocks > count || indexAt + STATE_INDEX_LENGTH * blocks !== size) {
         throw damagedFile(path, `it has ${size} bytes, which is not what its first bytes say`);
       }

@@ -1,8 +1,16 @@
-import { closeSync, fdatasyncSync, fstatSync, openSync, renameSync } from "node:fs";
+import { closeSync, fdatasyncSync, openSync, renameSync } from "node:fs";
 import { dirname } from "node:path";
 import { encodeUtf8 } from "../vindex/bytes.ts";
 import { HASH_LENGTH } from "../vindex/sha256.ts";
-import { damagedFile, putUint64, readExactly, syncDirectory, takeUint64, writeExactly } from "./file-bytes.ts";
+import {
+  damagedFile,
+  openHeadedFile,
+  putUint64,
+  readExactly,
+  syncDirectory,
+  takeUint64,
+  writeExactly,
+} from "./file-bytes.ts";
 
 /**
  * All (index key, value) pairs of the map at one epoch, in key order: what a start builds the tree from.
@@ -165,21 +173,10 @@ export function writeValuesFile(path: string, pairs: PackedPairs): void {
  * @throws ProofdnsError `STORE_UNUSABLE` if it is not there, cut off, too long, or its keys or lengths break a rule
  */
 export function readValuesFile(path: string): PackedPairs {
-  let fd: number;
+  const { fd, header: view, size } = openHeadedFile(path, MAGIC, VALUES_HEADER_LENGTH, "values");
   try {
-    fd = openSync(path, "r");
-  } catch (cause) {
-    throw damagedFile(path, `it cannot be read: ${(cause as Error).message}`, cause);
-  }
-  try {
-    const header = new Uint8Array(VALUES_HEADER_LENGTH);
-    if (!readExactly(fd, header, 0) || Buffer.compare(header.subarray(0, 8), MAGIC) !== 0) {
-      throw damagedFile(path, "it is no file of values");
-    }
-    const view = new DataView(header.buffer);
     const count = takeUint64(view, 8);
     const valueBytes = takeUint64(view, 16);
-    const { size } = fstatSync(fd);
     const layout = computeValuesLayout(count, valueBytes);
     if (layout.size !== size || takeUint64(view, 24) !== 0) {
       throw damagedFile(path, `it has ${size} bytes and says it has ${layout.size}`);
