@@ -2,7 +2,7 @@ import { hash } from "node:crypto";
 import benny from "benny";
 import { makeSampleRecords } from "../src/cli/sample-records.ts";
 import { verifyAnswer, verifyHead } from "../src/client/verify/index.ts";
-import { ed25519 as nobleEd25519 } from "../src/vindex/ed25519.ts";
+import { ed25519 as nobleEd25519 } from "../src/vindex/ed25519-signer.ts";
 import { nodeSha256 } from "../src/vindex/platform.ts";
 import { sha256 as nobleSha256 } from "../src/vindex/sha256.ts";
 import { type BenchOptions, formatFigure, formatTable, Report } from "./report.ts";

@@ -1,7 +1,7 @@
 import { formatBase64, parseBase64 } from "../vindex/base64.ts";
 import { equalBytes } from "../vindex/bytes.ts";
 import { type Checkpoint, parseCheckpoint } from "../vindex/checkpoint.ts";
-import { ed25519 as defaultEd25519, type Ed25519 } from "../vindex/ed25519.ts";
+import { ed25519Verifier as defaultEd25519, type Ed25519Verifier } from "../vindex/ed25519.ts";
 import { ProofdnsError } from "../vindex/error.ts";
 import { EVIDENCE_TYPE } from "../vindex/evidence.ts";
 import { computeEpochLeafHash, type EpochLeaf, formatSignedTreeHead, parseLeaf } from "../vindex/leaf.ts";
@@ -91,7 +91,7 @@ export interface VerifiedEpochFault {
  */
 export function verifyEpochEvidence(
   untrusted: unknown,
-  options: { expectedSumdbKey: string; expectedKey?: string; sha256?: Sha256; ed25519?: Ed25519 },
+  options: { expectedSumdbKey: string; expectedKey?: string; sha256?: Sha256; ed25519?: Ed25519Verifier },
 ): VerifiedEpochFault {
   const { expectedSumdbKey, expectedKey, sha256 = defaultSha256, ed25519 = defaultEd25519 } = options;
   const { evidence, logKey, sumdbKey, checkpoint, leaf, oldLeaf, transition } = parseEpochEvidence(untrusted);
@@ -145,7 +145,11 @@ function verifyInclusion({ leafText, proof }: ProvenLeaf, index: number, checkpo
 }
 
 /** The leaf, if it is one of the sumdb with its signature. */
-export function readSignedLeaf(leafText: string, sumdbKey: VerifierKey, ed25519: Ed25519): EpochLeaf | undefined {
+export function readSignedLeaf(
+  leafText: string,
+  sumdbKey: VerifierKey,
+  ed25519: Ed25519Verifier,
+): EpochLeaf | undefined {
   try {
     const leaf = parseLeaf(leafText, sumdbKey);
     verifyNote(formatSignedTreeHead(leaf, sumdbKey), sumdbKey, ed25519);

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { formatCheckpoint } from "../vindex/checkpoint.ts";
 import { type Cosignature, verifyCosignature } from "../vindex/cosignature.ts";
-import type { Ed25519 } from "../vindex/ed25519.ts";
+import type { Ed25519Verifier } from "../vindex/ed25519.ts";
 import { ProofdnsError } from "../vindex/error.ts";
 import { KEY_TYPE_ED25519, parseVerifierKey, type VerifierKey } from "../vindex/note.ts";
 import { freshestQuorumTime, type Policy, parsePolicy } from "../vindex/policy.ts";
@@ -13,7 +13,7 @@ export interface AuditTrust {
   readonly logKey: VerifierKey;
   /** Undefined: nothing is said about freshness. */
   readonly policy: Policy | undefined;
-  readonly ed25519: Ed25519;
+  readonly ed25519: Ed25519Verifier;
   readonly sha256: Sha256;
 }
 
@@ -26,7 +26,7 @@ export async function readAuditTrust(options: {
   readonly policy: string | undefined;
   readonly logKey: string | undefined;
   readonly zone: string | undefined;
-  readonly ed25519: Ed25519;
+  readonly ed25519: Ed25519Verifier;
   readonly sha256: Sha256;
 }): Promise<AuditTrust> {
   const { zone, ed25519, sha256 } = options;

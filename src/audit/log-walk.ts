@@ -1,6 +1,6 @@
 import { encodeUtf8, equalBytes } from "../vindex/bytes.ts";
 import { formatCheckpoint } from "../vindex/checkpoint.ts";
-import type { Ed25519 } from "../vindex/ed25519.ts";
+import type { Ed25519Verifier } from "../vindex/ed25519.ts";
 import { ProofdnsError } from "../vindex/error.ts";
 import { makeForkEvidence } from "../vindex/evidence.ts";
 import { Frontier } from "../vindex/frontier.ts";
@@ -32,7 +32,7 @@ export interface WalkKeys {
   readonly logKey: VerifierKey;
   readonly sumdbKey: VerifierKey;
   readonly sha256: Sha256;
-  readonly ed25519: Ed25519;
+  readonly ed25519: Ed25519Verifier;
 }
 
 /**

@@ -4,7 +4,7 @@ import { type SignedTreeHead, verifySignedTreeHead } from "../sumdb/signed-head.
 import type { Log, SumdbSource } from "../sumdb/source.ts";
 import { TileReader } from "../sumdb/tile-reader.ts";
 import { equalBytes } from "../vindex/bytes.ts";
-import type { Ed25519 } from "../vindex/ed25519.ts";
+import type { Ed25519Verifier } from "../vindex/ed25519.ts";
 import { isProofdnsError, ProofdnsError } from "../vindex/error.ts";
 import { Frontier } from "../vindex/frontier.ts";
 import type { VerifierKey } from "../vindex/note.ts";
@@ -15,7 +15,7 @@ export interface RecordFeedOptions {
   readonly sumdbKey: VerifierKey;
   readonly source: SumdbSource;
   readonly sha256: Sha256;
-  readonly ed25519: Ed25519;
+  readonly ed25519: Ed25519Verifier;
   readonly log?: Log;
   readonly signal?: AbortSignal;
 }

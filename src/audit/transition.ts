@@ -1,6 +1,6 @@
 import { decodeUtf8, equalBytes } from "../vindex/bytes.ts";
 import type { TreeHead } from "../vindex/checkpoint.ts";
-import { ed25519 as defaultEd25519, type Ed25519 } from "../vindex/ed25519.ts";
+import { ed25519Verifier as defaultEd25519, type Ed25519Verifier } from "../vindex/ed25519.ts";
 import { ProofdnsError } from "../vindex/error.ts";
 import { Frontier } from "../vindex/frontier.ts";
 import { type EpochLeaf, formatLeaf, formatSignedTreeHead, parseLeaf } from "../vindex/leaf.ts";
@@ -36,7 +36,7 @@ export interface FoldedWindow<Ref> {
 export interface TransitionKeys {
   readonly sumdbKey: VerifierKey;
   readonly sha256?: Sha256;
-  readonly ed25519?: Ed25519;
+  readonly ed25519?: Ed25519Verifier;
 }
 
 /**

@@ -1,6 +1,6 @@
 import { equalBytes } from "../vindex/bytes.ts";
 import type { TreeHead } from "../vindex/checkpoint.ts";
-import { ed25519 as defaultEd25519, type Ed25519 } from "../vindex/ed25519.ts";
+import { ed25519Verifier as defaultEd25519, type Ed25519Verifier } from "../vindex/ed25519.ts";
 import { isProofdnsError, ProofdnsError } from "../vindex/error.ts";
 import type { Frontier } from "../vindex/frontier.ts";
 import type { VerifierKey } from "../vindex/note.ts";
@@ -44,7 +44,7 @@ export interface FollowerOptions {
   readonly tileCache?: TileCache | undefined;
   readonly log?: Log | undefined;
   readonly sha256?: Sha256;
-  readonly ed25519?: Ed25519;
+  readonly ed25519?: Ed25519Verifier;
 }
 
 /**
@@ -54,7 +54,7 @@ export interface FollowerOptions {
 export class SumdbFollower {
   readonly #options: FollowerOptions;
   readonly #sha256: Sha256;
-  readonly #ed25519: Ed25519;
+  readonly #ed25519: Ed25519Verifier;
 
   constructor(options: FollowerOptions) {
     this.#options = options;

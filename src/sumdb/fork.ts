@@ -1,5 +1,5 @@
 import { equalBytes } from "../vindex/bytes.ts";
-import { type Ed25519, ed25519 } from "../vindex/ed25519.ts";
+import { type Ed25519Verifier, ed25519Verifier } from "../vindex/ed25519.ts";
 import { ProofdnsError } from "../vindex/error.ts";
 import { makeForkEvidence, verifyForkEvidence } from "../vindex/evidence.ts";
 import { formatVerifierKey, type VerifierKey } from "../vindex/note.ts";
@@ -29,7 +29,7 @@ export async function verifyPrefix(
   newer: SignedTreeHead,
   tree: LargerTree,
   key: VerifierKey,
-  scheme: Ed25519 = ed25519,
+  scheme: Ed25519Verifier = ed25519Verifier,
 ): Promise<void> {
   const { treeSize, rootHash } = older.treeHead;
   if (treeSize > newer.treeHead.treeSize) throw new RangeError("the larger tree is given as the older one");
@@ -51,7 +51,7 @@ function makeForkError(
   newer: SignedTreeHead,
   proof: ForkProof | undefined,
   key: VerifierKey,
-  scheme: Ed25519,
+  scheme: Ed25519Verifier,
 ): ProofdnsError {
   const vkey = formatVerifierKey(key);
   const evidence = makeForkEvidence(vkey, older.signedTreeHead, newer.signedTreeHead, proof);

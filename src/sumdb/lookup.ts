@@ -1,6 +1,6 @@
 import { decodeUtf8, equalBytes } from "../vindex/bytes.ts";
 import { parseDecimal } from "../vindex/decimal.ts";
-import type { Ed25519 } from "../vindex/ed25519.ts";
+import type { Ed25519Verifier } from "../vindex/ed25519.ts";
 import { ProofdnsError } from "../vindex/error.ts";
 import type { VerifierKey } from "../vindex/note.ts";
 import { sha256 as defaultSha256, type Hash, type Sha256 } from "../vindex/sha256.ts";
@@ -55,7 +55,7 @@ export interface VerifyLookupOptions {
   readonly known?: SignedTreeHead | undefined;
   readonly tileHeight?: number;
   readonly sha256?: Sha256;
-  readonly ed25519?: Ed25519;
+  readonly ed25519?: Ed25519Verifier;
 }
 
 /** What `verifyLookup` proved. */

@@ -1,6 +1,6 @@
 import { decodeUtf8, equalBytes } from "../vindex/bytes.ts";
 import { parseTreeHead, type TreeHead } from "../vindex/checkpoint.ts";
-import { type Ed25519, ed25519 } from "../vindex/ed25519.ts";
+import { type Ed25519Verifier, ed25519Verifier } from "../vindex/ed25519.ts";
 import { isProofdnsError, ProofdnsError } from "../vindex/error.ts";
 import { formatNote, type VerifiedNote, type VerifierKey, verifyNote } from "../vindex/note.ts";
 import { computeEmptyRoot } from "../vindex/tlog.ts";
@@ -20,7 +20,7 @@ export interface SignedTreeHead {
 export function verifySignedTreeHead(
   untrustedNote: Uint8Array,
   key: VerifierKey,
-  scheme: Ed25519 = ed25519,
+  scheme: Ed25519Verifier = ed25519Verifier,
 ): SignedTreeHead {
   const note = decodeUtf8(untrustedNote);
   if (note === undefined) throw new ProofdnsError("MALFORMED_NOTE", "signed note: not UTF-8");
@@ -32,7 +32,7 @@ export function verifySignedTreeHead(
   return { treeHead, signedTreeHead: formatNote(text, [signature]) };
 }
 
-function verifySumdbNote(note: string, key: VerifierKey, scheme: Ed25519): VerifiedNote {
+function verifySumdbNote(note: string, key: VerifierKey, scheme: Ed25519Verifier): VerifiedNote {
   try {
     return verifyNote(note, key, scheme);
   } catch (cause) {

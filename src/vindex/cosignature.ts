@@ -1,5 +1,6 @@
 import { encodeUtf8 } from "./bytes.ts";
-import { type Ed25519, ed25519 } from "./ed25519.ts";
+import { type Ed25519, type Ed25519Verifier, ed25519Verifier } from "./ed25519.ts";
+import { ed25519 } from "./ed25519-signer.ts";
 import { ProofdnsError } from "./error.ts";
 import { KEY_TYPE_COSIGNATURE, type NoteSignature, type SignerKey, type VerifierKey } from "./note.ts";
 
@@ -37,7 +38,7 @@ export function verifyCosignature(
   checkpointText: string,
   untrusted: Cosignature,
   key: VerifierKey,
-  scheme: Ed25519 = ed25519,
+  scheme: Ed25519Verifier = ed25519Verifier,
 ): number {
   if (key.type !== KEY_TYPE_COSIGNATURE) throw new TypeError("only keys of type 0x04 cosign");
   const message = cosignatureMessage(checkpointText, untrusted.time);

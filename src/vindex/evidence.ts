@@ -1,7 +1,7 @@
 import { formatBase64, parseBase64 } from "./base64.ts";
 import { equalBytes } from "./bytes.ts";
 import { type Checkpoint, parseCheckpoint } from "./checkpoint.ts";
-import { type Ed25519, ed25519 } from "./ed25519.ts";
+import { type Ed25519Verifier, ed25519Verifier } from "./ed25519.ts";
 import { ProofdnsError } from "./error.ts";
 import { formatVerifierKey, KEY_TYPE_ED25519, parseNote, parseVerifierKey, verifyNote } from "./note.ts";
 import { HASH_LENGTH, type Hash } from "./sha256.ts";
@@ -56,7 +56,11 @@ export interface VerifiedFork {
  * @throws ProofdnsError `MALFORMED_EVIDENCE` if it is no such evidence, `BAD_SIGNATURE` if a note is not signed by the
  *   key, `BAD_PROOF` if what it holds does not show a fork
  */
-export function verifyForkEvidence(untrusted: unknown, expectedKey?: string, scheme: Ed25519 = ed25519): VerifiedFork {
+export function verifyForkEvidence(
+  untrusted: unknown,
+  expectedKey?: string,
+  scheme: Ed25519Verifier = ed25519Verifier,
+): VerifiedFork {
   const evidence = parseForkEvidence(untrusted);
   const key = wellFormed(() => parseVerifierKey(evidence.key));
   if (key.type !== KEY_TYPE_ED25519) throw malformed("its key is not of type 0x01");

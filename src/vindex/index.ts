@@ -31,7 +31,8 @@ export {
   cosignatureToNote,
   verifyCosignature,
 } from "./cosignature.ts";
-export { type Ed25519, ed25519 } from "./ed25519.ts";
+export { type Ed25519, type Ed25519Verifier, ed25519Verifier } from "./ed25519.ts";
+export { ed25519 } from "./ed25519-signer.ts";
 export { type ErrorCode, type ErrorKind, errorCodes, isProofdnsError, ProofdnsError } from "./error.ts";
 export {
   EVIDENCE_TYPE,

@@ -1,6 +1,7 @@
 import { formatBase64, parseBase64 } from "./base64.ts";
 import { concatBytes, encodeUtf8 } from "./bytes.ts";
-import { type Ed25519, ed25519 } from "./ed25519.ts";
+import { type Ed25519, type Ed25519Verifier, ed25519Verifier } from "./ed25519.ts";
+import { ed25519 } from "./ed25519-signer.ts";
 import { ProofdnsError } from "./error.ts";
 import { sha256 } from "./sha256.ts";
 
@@ -216,7 +217,11 @@ export interface VerifiedNote {
  *
  * @throws ProofdnsError `MALFORMED_NOTE`, or `BAD_SIGNATURE` if the key's signature is missing or wrong
  */
-export function verifyNote(untrustedNote: string, key: VerifierKey, scheme: Ed25519 = ed25519): VerifiedNote {
+export function verifyNote(
+  untrustedNote: string,
+  key: VerifierKey,
+  scheme: Ed25519Verifier = ed25519Verifier,
+): VerifiedNote {
   if (key.type !== KEY_TYPE_ED25519) throw new TypeError("only keys of type 0x01 sign notes");
   const { text, signatures } = parseNote(untrustedNote);
   const message = encodeUtf8(text);

@@ -35,7 +35,16 @@ export function computeMapLeafHash(indexKey: Uint8Array, value: Uint8Array, sha2
 
 /** Hash of an inner node: H(01 ‖ uv(bit) ‖ left ‖ right). */
 export function computeMapNodeHash(bit: number, left: Hash, right: Hash, sha256: Sha256 = defaultSha256): Hash {
-  return sha256(concatBytes(INNER, encodeVarint(bit), left, right));
+  if ((bit & 0x3fff) !== bit) return sha256(concatBytes(INNER, encodeVarint(bit), left, right));
+  // By hand, for the bits that keys of up to 1,024 bytes have: joining four parts is measured to cost more than the platform's hash.
+  const at = bit < 0x80 ? 2 : 3;
+  const input = new Uint8Array(at + left.length + right.length);
+  input[0] = 1;
+  input[1] = bit < 0x80 ? bit : (bit & 0x7f) | 0x80;
+  if (at === 3) input[2] = bit >> 7;
+  input.set(left, at);
+  input.set(right, at + left.length);
+  return sha256(input);
 }
 
 /** Root of the empty map, H(""). */

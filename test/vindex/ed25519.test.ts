@@ -6,7 +6,7 @@ import { createHash } from "node:crypto";
 import { describe, it } from "node:test";
 import { ed25519 as noble } from "@noble/curves/ed25519.js";
 import fc from "fast-check";
-import { ed25519 } from "../../src/vindex/ed25519.ts";
+import { ed25519 } from "../../src/vindex/ed25519-signer.ts";
 import { nodeEd25519, nodeSha256 } from "../../src/vindex/platform.ts";
 import { sha256 } from "../../src/vindex/sha256.ts";
 import { flipBit, fromHex, hash, offsetView, seedOf, toHex } from "./samples.ts";

@@ -1,4 +1,5 @@
-import { type Ed25519, ed25519 as nobleEd25519 } from "../../vindex/ed25519.ts";
+import type { Ed25519 } from "../../vindex/ed25519.ts";
+import { ed25519 as nobleEd25519 } from "../../vindex/ed25519-signer.ts";
 import { ProofdnsError } from "../../vindex/error.ts";
 import { KEY_TYPE_ED25519, parseVerifierKey, type VerifierKey } from "../../vindex/note.ts";
 import { type Policy, parsePolicy } from "../../vindex/policy.ts";
