@@ -1,5 +1,6 @@
 import { randomBytes, randomInt } from "node:crypto";
 import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import type { Command } from "commander";
@@ -11,6 +12,8 @@ import {
   readZoneKeys,
   type ZoneKeys,
 } from "../dns/dnssec/index.ts";
+import type { DohLimits } from "../dns/doh/listener.ts";
+import { checkTlsFiles, type TlsFiles } from "../dns/doh/tls-files.ts";
 import { testReusePort } from "../dns/threads/reuse-port.ts";
 import type { Zone } from "../dns/zone.ts";
 import type { ResponderConfig } from "../service/responder-config.ts";
@@ -36,6 +39,11 @@ export interface NameServerOptions {
   readonly tcpIdle: string;
   readonly drain: string;
   readonly monitor?: string;
+  readonly doh?: readonly string[];
+  readonly dohCert?: string;
+  readonly dohKey?: string;
+  readonly dohConnections: string;
+  readonly dohConnectionsPerAddress?: string;
 }
 
 /** What the options are when they are not given. */
@@ -51,6 +59,7 @@ export const NAME_SERVER_DEFAULTS: NameServerOptions = {
   tcpConnectionsPerAddress: "64",
   tcpIdle: "10s",
   drain: "5s",
+  dohConnections: "1024",
 };
 
 /** Adds the options to a command. */
@@ -82,7 +91,15 @@ export function addNameServerOptions(command: Command): Command {
     )
     .option("--tcp-idle <duration>", "a TCP connection without a query is closed after this", d.tcpIdle)
     .option("--drain <duration>", "time that SIGTERM leaves to replies on their way", d.drain)
-    .option("--monitor <host:port>", "where to serve /metrics, /healthz and /readyz by HTTP");
+    .option("--monitor <host:port>", "where to serve /metrics, /healthz and /readyz by HTTP")
+    .option("--doh <host:port...>", "where to answer by DNS over HTTPS too, at /dns-query")
+    .option("--doh-cert <file>", "certificate chain for --doh, PEM; without it plain HTTP/1.1, for a proxy in front")
+    .option("--doh-key <file>", "private key of --doh-cert, PEM")
+    .option("--doh-connections <n>", "connections of DNS over HTTPS in all", d.dohConnections)
+    .option(
+      "--doh-connections-per-address <n>",
+      "those of one IPv4 address or IPv6 /64 (default: 64; without --doh-cert, where all are the proxy's, --doh-connections)",
+    );
 }
 
 /** The options, read and checked. */
@@ -101,6 +118,15 @@ export interface NameServerSettings {
   /** Milliseconds. */
   readonly drain: number;
   readonly monitor: HostPort | undefined;
+  readonly doh: DohOptions | undefined;
+}
+
+/** DNS over HTTPS, as it is asked for. */
+export interface DohOptions {
+  readonly addresses: readonly HostPort[];
+  /** Undefined for plain HTTP. */
+  readonly files: { readonly cert: string; readonly key: string } | undefined;
+  readonly limits: DohLimits;
 }
 
 const MAX_NSID = 64;
@@ -140,7 +166,63 @@ export async function parseNameServerOptions(options: NameServerOptions): Promis
     },
     drain: parseDuration(options.drain) * 1000,
     monitor: options.monitor === undefined ? undefined : parseHostPort(options.monitor),
+    doh: parseDoh(options, idle * 1000),
   };
+}
+
+function parseDoh(options: NameServerOptions, idleTimeout: number): DohOptions | undefined {
+  const { doh = [], dohCert, dohKey, dohConnectionsPerAddress } = options;
+  if ((dohCert === undefined) !== (dohKey === undefined)) {
+    throw new ProofdnsError("MALFORMED_INPUT", "--doh-cert and --doh-key stand together: give both, or neither");
+  }
+  if (doh.length === 0 && (dohCert !== undefined || dohConnectionsPerAddress !== undefined)) {
+    throw new ProofdnsError("MALFORMED_INPUT", "the options --doh-… need --doh: where is DNS over HTTPS to be served?");
+  }
+  const maxConnections = parseCount("--doh-connections", options.dohConnections, 1, 1_000_000);
+  if (doh.length === 0) return undefined;
+  return {
+    addresses: doh.map(parseHostPort),
+    files: dohCert === undefined || dohKey === undefined ? undefined : { cert: dohCert, key: dohKey },
+    limits: {
+      idleTimeout,
+      maxConnections,
+      ...(dohConnectionsPerAddress === undefined
+        ? {}
+        : {
+            maxConnectionsPerAddress: parseCount(
+              "--doh-connections-per-address",
+              dohConnectionsPerAddress,
+              1,
+              1_000_000,
+            ),
+          }),
+    },
+  };
+}
+
+/** The largest certificate chain or key that is read, in bytes. */
+const MAX_TLS_FILE = 1 << 20;
+
+/**
+ * Reads the certificate and key of DNS over HTTPS, and checks them; undefined where there are none.
+ *
+ * @throws ProofdnsError `KEY_UNUSABLE`
+ */
+export async function readTlsFiles(doh: DohOptions | undefined): Promise<TlsFiles | undefined> {
+  if (doh?.files === undefined) return undefined;
+  const read = async (option: string, path: string): Promise<string> => {
+    try {
+      const bytes = await readFile(path);
+      if (bytes.length > MAX_TLS_FILE) throw new RangeError("it is larger than 1 MiB");
+      return bytes.toString("latin1");
+    } catch (cause) {
+      const why = cause instanceof Error ? cause.message : String(cause);
+      throw new ProofdnsError("KEY_UNUSABLE", `${option} ${path} cannot be read: ${why}`, { cause });
+    }
+  };
+  const tls = { cert: await read("--doh-cert", doh.files.cert), key: await read("--doh-key", doh.files.key) };
+  checkTlsFiles(tls);
+  return tls;
 }
 
 /**

@@ -8,6 +8,8 @@ import { isHalfBuilt } from "../build/build.ts";
 import { DnsTransport } from "../client/transport-dns.ts";
 import { makeTrust, SUM_GOLANG_ORG } from "../client/verify/trust.ts";
 import { ZoneSigner } from "../dns/dnssec/index.ts";
+import { DOH_PATH } from "../dns/doh/request.ts";
+import type { ListenAddress } from "../dns/server.ts";
 import { makeZone, type NameServerConfig } from "../dns/zone.ts";
 import { LOG_LEVELS, type Logger, makeLogger, parseLogLevel } from "../service/log.ts";
 import type { ResponderConfig } from "../service/responder-config.ts";
@@ -43,6 +45,7 @@ import {
   openResponderConfig,
   parseNameServerOptions,
   readResponderConfig,
+  readTlsFiles,
 } from "./name-server-options.ts";
 import { makeServeMonitor } from "./serve-monitor.ts";
 import { Reloader } from "./serve-reload.ts";
@@ -111,7 +114,7 @@ export function makeServeCommand(): Command {
   return addNameServerOptions(command)
     .addHelpText(
       "after",
-      "\nSIGHUP reads DNSSEC keys and cookie secrets again. SIGTERM answers what has arrived, and ends.",
+      "\nSIGHUP reads DNSSEC keys, cookie secrets and the certificate of --doh again. SIGTERM answers what has arrived, and ends.",
     )
     .action(async (options: ServeOptions) => {
       await runServe(options, { hooks: {}, print: (line) => console.log(line) });
@@ -166,11 +169,13 @@ async function serve(
       reloader.attach(() => reload(opened, log));
       const listen = formatHostPort({ host: address.address, port: address.port });
       const ds = config.keys === undefined ? [] : new ZoneSigner(config.keys).ds;
+      const doh = service.dohAddresses.map((each) => formatDohUrl(each, settings.doh?.files !== undefined));
       const ready = {
         ready: true,
         zone,
         listen,
         ...(monitorAddress === undefined ? {} : { monitor: formatHostPort(monitorAddress) }),
+        ...(doh.length === 0 ? {} : { doh }),
         policy: policyPath,
         sumdbKey: formatVerifierKey(sumdbKey),
         ...(ds.length === 0 ? {} : { ds }),
@@ -178,6 +183,13 @@ async function serve(
       };
       seams.print(JSON.stringify(ready));
       log("info", `serving ${zone} on ${listen}; stop with SIGTERM`);
+      for (const url of doh) log("info", `DNS over HTTPS at ${url}`);
+      if (doh.length > 0 && settings.doh?.files === undefined) {
+        log(
+          "info",
+          "--doh without --doh-cert is plain HTTP: let only a proxy that speaks TLS reach it. Every asker has the proxy's address, for no header is trusted",
+        );
+      }
       for (const one of ds) log("info", `the parent of ${zone} needs: ${zone} DS ${one}`);
       await stopped;
     }
@@ -187,6 +199,10 @@ async function serve(
     await service.close();
     await monitor?.close();
   }
+}
+
+function formatDohUrl({ address, port }: ListenAddress, hasTls: boolean): string {
+  return `${hasTls ? "https" : "http"}://${formatHostPort({ host: address, port })}${DOH_PATH}`;
 }
 
 function makeServeLog(options: ServeOptions): Logger {
@@ -211,7 +227,9 @@ async function reload(opened: OpenedService, log: Logger): Promise<void> {
   // The table of the rate limit goes on, and its key with it.
   const next = { ...config, keys: read.keys, cookieSecrets: read.cookieSecrets };
   checkSigning(next, Math.floor(Date.now() / 1000));
+  const tls = await readTlsFiles(settings.doh);
   await opened.service.reload(next);
+  if (tls !== undefined) await opened.service.setTls(tls);
   opened.config = next;
   log("info", "keys and secrets were read again");
 }
@@ -267,6 +285,8 @@ async function openService(options: ServeOptions, seams: ServeSeams, log: Logger
     const config = { ...opened, trace: log.writes("trace") ? log.format : undefined };
     // A key that does not sign as it must is found before anything is bound.
     checkSigning(config, Math.floor(Date.now() / 1000));
+    const tls = await readTlsFiles(settings.doh);
+    const doh = settings.doh === undefined ? {} : { doh: { ...settings.doh, tls } };
     const policyPath = join(folder, "policy");
     const policy = await openPolicy(policyPath, bareZone, logKey, clockKey);
     const tileCache = new DirectoryTileCache(join(folder, "tiles"));
@@ -302,7 +322,7 @@ async function openService(options: ServeOptions, seams: ServeSeams, log: Logger
       witnesses,
       peers,
       isSoleSigner: options.soleSigner === true,
-      front: { config, threads: settings.threads, limits: settings.limits, drain: settings.drain },
+      front: { config, threads: settings.threads, limits: settings.limits, drain: settings.drain, ...doh },
       ...times,
       log,
       onEpoch: (served) => seams.print(JSON.stringify(served)),

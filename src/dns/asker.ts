@@ -2,7 +2,7 @@ import { parseIpv4, parseIpv6 } from "./address.ts";
 
 /** Who sent a message, and how. */
 export interface Asker {
-  readonly transport: "udp" | "tcp";
+  readonly transport: "udp" | "tcp" | "https";
   /** 4 bytes for IPv4, also if it came as `::ffff:192.0.2.1`, or 16 for IPv6. Never changed: may be kept. */
   readonly address: Uint8Array;
   /**

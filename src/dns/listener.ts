@@ -26,7 +26,10 @@ export type Log = (what: string, error: unknown) => void;
  * - `tcp-displaced`: closed while idle, for another asker's connection;
  * - `tcp-stalled`: reset, because its replies were not read;
  * - `tcp-ended`: closed after a query that is too long, or after the last that one connection may ask;
- * - `tcp-dropped`: a promised reply whose connection is gone.
+ * - `tcp-dropped`: a promised reply whose connection is gone;
+ * - `doh-opened`, `doh-closed`, `doh-refused`, `doh-idle`, `doh-displaced`: the same for connections of DNS over HTTPS;
+ * - `doh-ended`: closed after too many requests that their asker gave up;
+ * - `doh-rejected`: a request that has no DNS reply.
  */
 export type ListenerEvent =
   | "udp-dropped"
@@ -37,7 +40,14 @@ export type ListenerEvent =
   | "tcp-displaced"
   | "tcp-stalled"
   | "tcp-ended"
-  | "tcp-dropped";
+  | "tcp-dropped"
+  | "doh-opened"
+  | "doh-closed"
+  | "doh-refused"
+  | "doh-idle"
+  | "doh-displaced"
+  | "doh-ended"
+  | "doh-rejected";
 
 /** Where a listener binds. */
 export interface BindAddress {

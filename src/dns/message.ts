@@ -59,6 +59,8 @@ export const EDNS_CO = 0x4000;
 /** EDNS options that mean something here; all others are ignored. */
 export const OPTION = { NSID: 3, COOKIE: 10, KEEPALIVE: 11, EDE: 15 } as const;
 
+/** UDP payload size that is sent and offered: passes every common path unfragmented (DNS flag day 2020). */
+export const UDP_SIZE = 1232;
 export const HEADER_LENGTH = 12;
 /** Where the question's name stands in a query that this server reads, and in every reply. */
 export const QNAME_OFFSET = HEADER_LENGTH;

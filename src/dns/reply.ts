@@ -11,17 +11,18 @@ import {
   type Rcode,
   readUint16,
   TYPE,
+  UDP_SIZE,
 } from "./message.ts";
 import type { ReplyEntry } from "./reply-entry.ts";
 
-/** How a message came, and how its reply leaves. */
-export type MessageTransport = "udp" | "tcp";
+export { UDP_SIZE };
 
-/** UDP payload size that this server sends and offers: passes every common path unfragmented (DNS flag day 2020). */
-export const UDP_SIZE = 1232;
+/** How a message came, and how its reply leaves. */
+export type MessageTransport = "udp" | "tcp" | "https";
+
 /** Limit of a reply by UDP to a query without OPT (RFC 1035 §4.2.1). */
 export const UDP_SIZE_WITHOUT_EDNS = 512;
-/** Limit of a message by TCP: what its two length bytes can say. */
+/** Limit of a message by TCP: what its two length bytes can say. HTTPS has the same (RFC 8484 §6). */
 export const TCP_SIZE = 65_535;
 
 const OPT_LENGTH = 11;
@@ -76,7 +77,7 @@ export class ReplyWriter {
    * The reply of an entry. `ttl` stands in for the TTLs that run until the next epoch.
    *
    * A reply by UDP that would be longer than the asker takes, or than 1,232 bytes, is sent without records and with TC
-   * set. By TCP nothing may be left out: what does not fit 65,535 bytes becomes SERVFAIL.
+   * set. By TCP and HTTPS nothing may be left out: what does not fit 65,535 bytes becomes SERVFAIL.
    */
   writeEntry(
     query: Query,
@@ -85,10 +86,10 @@ export class ReplyWriter {
     ttl: number,
     options: ReplyOptions | undefined,
   ): Uint8Array {
-    const limit = transport === "tcp" ? TCP_SIZE : udpLimit(query);
+    const limit = transport === "udp" ? udpLimit(query) : TCP_SIZE;
     const base = query.questionEnd + this.#optLength(query, options, undefined);
     if (base + entry.essentialLength > limit) {
-      if (transport === "tcp") return this.writeBare(query, RCODE.SERVFAIL, 0, options, undefined);
+      if (transport !== "udp") return this.writeBare(query, RCODE.SERVFAIL, 0, options, undefined);
       this.#isTruncated = true;
       return this.#write(query, entry.rcode, FLAG.AA | FLAG.TC, undefined, 0, 0, options, undefined);
     }

@@ -33,7 +33,7 @@ export interface ResponderOptions {
   /** Signs for askers that set DO; without it the zone is unsigned. */
   readonly signer?: ZoneSigner;
   readonly cookies?: Cookies;
-  /** Applies to UDP without a valid cookie. */
+  /** Applies to UDP without a valid cookie: who asks by TCP or HTTPS has proven its address. */
   readonly rateLimit?: RateLimiter;
   /** Identifies this server to who asks (RFC 5001). */
   readonly nsid?: Uint8Array;
@@ -357,7 +357,7 @@ export class Responder {
    */
   #limit(rateClass: RateClass): Uint8Array | undefined {
     const { rateLimit, clock, stats } = this.#o;
-    if (rateLimit === undefined || this.#hasValidCookie || this.#asker.transport === "tcp") return undefined;
+    if (rateLimit === undefined || this.#hasValidCookie || this.#asker.transport !== "udp") return undefined;
     const classHash = rateClass === RATE_CLASS.own ? this.#questionHash : rateClass;
     const said = rateLimit.check(this.#asker.address, classHash, clock === undefined ? this.#now * 1000 : clock());
     if (said === 0) {

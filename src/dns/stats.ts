@@ -1,6 +1,9 @@
 import { RCODE, TYPE } from "./message.ts";
 
-export type StatsTransport = "udp" | "tcp";
+export type StatsTransport = "udp" | "tcp" | "https";
+
+/** All transports, in the order of their tables. */
+export const STATS_TRANSPORTS: readonly StatsTransport[] = ["udp", "tcp", "https"];
 
 /** The type of a query that has no question. */
 export const NO_QTYPE = -1;
@@ -40,7 +43,7 @@ export const RCODE_CLASSES = [
 
 export type RcodeClass = (typeof RCODE_CLASSES)[number];
 
-/** Upper bounds of the latency buckets, in microseconds, both for UDP and TCP; longer ones are in one more bucket. */
+/** Upper bounds of the latency buckets, in microseconds, for each transport; longer ones are in one more bucket. */
 export const LATENCY_BOUNDS = [
   10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000,
 ] as const;
@@ -79,6 +82,13 @@ export const COUNTER = {
   tcpIdleClosed: 17,
   /** Queries or replies dropped because a queue was full. */
   queueFull: 18,
+  /** Connections of DNS over HTTPS, as those of TCP. */
+  dohOpened: 19,
+  dohOpen: 20,
+  dohRefused: 21,
+  dohIdleClosed: 22,
+  /** Requests of DNS over HTTPS that were answered by HTTP alone: a wrong path, method, type or message. */
+  dohRejected: 23,
 } as const;
 
 export type CounterName = keyof typeof COUNTER;
@@ -86,13 +96,13 @@ export type CounterId = (typeof COUNTER)[CounterName];
 
 const COUNTER_NAMES = Object.keys(COUNTER) as CounterName[];
 
-// A section, in numbers of eight bytes: counters, then for UDP and TCP each a table of replies and two histograms.
+// A section, in numbers of eight bytes: counters, then for each transport a table of replies and two histograms.
 const REPLY_CELLS = QTYPE_CLASSES.length * RCODE_CLASSES.length * 2;
 const LATENCY = REPLY_CELLS;
 const LENGTH = LATENCY + LATENCY_BOUNDS.length + 2;
 const TRANSPORT_CELLS = LENGTH + LENGTH_BOUNDS.length + 2;
 const FIRST_TRANSPORT = COUNTER_NAMES.length;
-const CELLS = FIRST_TRANSPORT + 2 * TRANSPORT_CELLS;
+const CELLS = FIRST_TRANSPORT + STATS_TRANSPORTS.length * TRANSPORT_CELLS;
 
 const OTHER_QTYPE = QTYPE_CLASSES.indexOf("other");
 const OTHER_RCODE = RCODE_CLASSES.indexOf("other");
@@ -160,7 +170,9 @@ export class ServerStats {
     micros: number,
   ): void {
     const cells = this.#cells;
-    const first = transport === "udp" ? FIRST_TRANSPORT : FIRST_TRANSPORT + TRANSPORT_CELLS;
+    // Not looked up: this is called for every reply.
+    const place = transport === "udp" ? 0 : transport === "tcp" ? 1 : 2;
+    const first = FIRST_TRANSPORT + place * TRANSPORT_CELLS;
     const row = qtypeClasses[qtype + 1] ?? OTHER_QTYPE;
     const column = rcodeClasses[rcode] ?? OTHER_RCODE;
     add(cells, first + 2 * (row * RCODE_CLASSES.length + column) + (dnssecOk ? 1 : 0), 1);
@@ -176,6 +188,7 @@ export class ServerStats {
   /** Forgets what is open now: for a section whose thread has ended, before another takes it over. */
   resetGauges(): void {
     this.#cells[COUNTER.tcpOpen] = 0;
+    this.#cells[COUNTER.dohOpen] = 0;
   }
 
   /** Sums sections, in whatever threads they are written. */
@@ -185,22 +198,25 @@ export class ServerStats {
       for (let i = 0; i < CELLS; i++) add(cells, i, section.#cells[i] as number);
     }
     const counters = Object.fromEntries(COUNTER_NAMES.map((name) => [name, cells[COUNTER[name]] as number]));
-    const udp = readTransport(cells, "udp", FIRST_TRANSPORT);
-    const tcp = readTransport(cells, "tcp", FIRST_TRANSPORT + TRANSPORT_CELLS);
+    const [udp, tcp, https] = (["udp", "tcp", "https"] as const).map((transport, i) =>
+      readTransport(cells, transport, FIRST_TRANSPORT + i * TRANSPORT_CELLS),
+    ) as [TransportStats, TransportStats, TransportStats];
     return {
       counters: counters as Record<CounterName, number>,
-      replies: [...udp.replies, ...tcp.replies],
-      latency: { udp: udp.latency, tcp: tcp.latency },
-      length: { udp: udp.length, tcp: tcp.length },
+      replies: [...udp.replies, ...tcp.replies, ...https.replies],
+      latency: { udp: udp.latency, tcp: tcp.latency, https: https.latency },
+      length: { udp: udp.length, tcp: tcp.length, https: https.length },
     };
   }
 }
 
-function readTransport(
-  cells: Float64Array,
-  transport: StatsTransport,
-  first: number,
-): { replies: ReplyCount[]; latency: Histogram; length: Histogram } {
+interface TransportStats {
+  readonly replies: readonly ReplyCount[];
+  readonly latency: Histogram;
+  readonly length: Histogram;
+}
+
+function readTransport(cells: Float64Array, transport: StatsTransport, first: number): TransportStats {
   const replies: ReplyCount[] = [];
   let cell = first;
   for (const qtype of QTYPE_CLASSES) {

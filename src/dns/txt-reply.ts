@@ -9,10 +9,10 @@ import {
   readUint16,
   readUint32,
   TYPE,
+  UDP_SIZE,
 } from "./message.ts";
 import { equalFolded, scanName, type WireName } from "./name.ts";
 import { decodeTxt } from "./rdata.ts";
-import { UDP_SIZE } from "./reply.ts";
 
 /**
  * What a reply to a query for one TXT record says.

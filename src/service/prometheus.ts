@@ -3,6 +3,7 @@ import {
   type Histogram,
   LATENCY_BOUNDS,
   LENGTH_BOUNDS,
+  STATS_TRANSPORTS,
   type StatsSnapshot,
   type StatsTransport,
 } from "../dns/stats.ts";
@@ -56,6 +57,10 @@ const COUNTER_METRICS: readonly (readonly [CounterName, string, string])[] = [
   ["tcpOpened", "tcp_connections_opened_total", "TCP connections accepted."],
   ["tcpRefused", "tcp_connections_refused_total", "TCP connections closed at once because of a limit."],
   ["tcpIdleClosed", "tcp_connections_idle_closed_total", "TCP connections closed by the idle timeout."],
+  ["dohOpened", "doh_connections_opened_total", "Connections of DNS over HTTPS accepted."],
+  ["dohRefused", "doh_connections_refused_total", "Connections of DNS over HTTPS closed at once because of a limit."],
+  ["dohIdleClosed", "doh_connections_idle_closed_total", "Connections of DNS over HTTPS closed by the idle timeout."],
+  ["dohRejected", "doh_requests_rejected_total", "Requests of DNS over HTTPS that have no DNS reply."],
 ];
 
 /** Metrics of several counters, told apart by one label. */
@@ -101,6 +106,7 @@ export function formatMetrics(stats: StatsSnapshot, gauges: ServiceGauges): stri
     if (value !== undefined) out.add("gauge", name, help, [[{}, value]]);
   };
   gauge("tcp_connections", "TCP connections open now.", stats.counters.tcpOpen);
+  gauge("doh_connections", "Connections of DNS over HTTPS open now.", stats.counters.dohOpen);
   gauge("epoch", "Number of the epoch that is served, 0 before the first.", gauges.epoch);
   gauge("epoch_age_seconds", "Time since the epoch that is served was made.", gauges.epochAge);
   gauge("clock_age_seconds", "Time since the clock's last cosignature.", gauges.clockAge);
@@ -131,7 +137,7 @@ function histograms(
   bounds: readonly number[],
   scale: number,
 ): void {
-  const series = (["udp", "tcp"] as const).map((transport) => [{ transport }, byTransport[transport]] as const);
+  const series = STATS_TRANSPORTS.map((transport) => [{ transport }, byTransport[transport]] as const);
   out.addHistogram(
     name,
     help,

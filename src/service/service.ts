@@ -1,5 +1,6 @@
 import type { Publishing } from "../audit/publishing.ts";
 import { computeEpochTimes, EpochAnswers, type EpochTimes } from "../dns/answers.ts";
+import type { TlsFiles } from "../dns/doh/tls-files.ts";
 import type { ListenAddress } from "../dns/server.ts";
 import type { StatsSnapshot } from "../dns/stats.ts";
 import type { Zone } from "../dns/zone.ts";
@@ -16,7 +17,7 @@ import { nodeSha256 } from "../vindex/platform.ts";
 import { isQuorum, type Policy } from "../vindex/policy.ts";
 import { Cosigners } from "./cosigners.ts";
 import { DamageLog } from "./damage-log.ts";
-import { type Front, type FrontOptions, makeFront } from "./front.ts";
+import { bareFront, type Front, type FrontOptions, makeFront } from "./front.ts";
 import { NOTHING_YET } from "./nothing-yet.ts";
 import { Publisher, type SignedEpoch } from "./publisher.ts";
 import type { ResponderConfig } from "./responder-config.ts";
@@ -62,7 +63,7 @@ export interface ServiceOptions {
   readonly policy: Policy;
   readonly witnesses: readonly Witness[];
   /** How the zone is served; by default by this thread alone, unsigned, without cookies, limits or a cache. */
-  readonly front?: Pick<FrontOptions, "config" | "threads" | "limits" | "drain">;
+  readonly front?: Pick<FrontOptions, "config" | "threads" | "limits" | "doh" | "drain">;
   /** Other servers of the zone that sign with the same key: asked before the first signature after a start. */
   readonly peers?: readonly Peer[];
   /** The operator's word that no other server signs with the key: a loaded snapshot signs without asking anyone. */
@@ -118,25 +119,6 @@ function heldError(epoch: number): ProofdnsError {
     "EQUIVOCATION",
     `epoch ${epoch} is not signed: this store was loaded from a snapshot, two live signers fork the log, and no --peer or --witness has answered; give one that does, or --sole-signer if no other server signs with this key and the snapshot has the newest epoch that was ever signed`,
   );
-}
-
-/** The plainest way to serve a zone. */
-function bareFront(zone: Zone): Pick<FrontOptions, "config" | "threads" | "limits" | "drain"> {
-  return {
-    config: {
-      zone,
-      keys: undefined,
-      cookieSecrets: [],
-      rateLimit: undefined,
-      nsid: undefined,
-      cacheSize: 0,
-      seed: 0,
-      trace: undefined,
-    },
-    threads: 0,
-    limits: { idleTimeout: 10_000, maxConnections: 256, maxConnectionsPerAddress: 64 },
-    drain: 2000,
-  };
 }
 
 /**
@@ -279,6 +261,7 @@ export class Service {
     try {
       return await front.listen();
     } catch (cause) {
+      if (isProofdnsError(cause)) throw cause;
       const where = `${this.#o.host} port ${this.#o.port}`;
       const why = cause instanceof Error ? cause.message : String(cause);
       throw new ProofdnsError("MALFORMED_INPUT", `cannot listen on ${where}: ${why}; choose another --listen`, {
@@ -514,6 +497,16 @@ export class Service {
   /** Answers by other keys and secrets from now on. Rejects, and goes on as before, if they cannot be used. */
   async reload(config: ResponderConfig): Promise<void> {
     await this.#front?.reload(config);
+  }
+
+  /** Uses another certificate for DNS over HTTPS from now on. Rejects, and goes on as before, if it cannot be used. */
+  async setTls(tls: TlsFiles): Promise<void> {
+    await this.#front?.setTls(tls);
+  }
+
+  /** Where it answers by DNS over HTTPS; none before it was bound. */
+  get dohAddresses(): readonly ListenAddress[] {
+    return this.#front?.dohAddresses ?? [];
   }
 
   /** What the name server has counted; undefined before it was bound. */

@@ -46,8 +46,8 @@ const BACKLOG = 4;
 /**
  * Queries of one thread that wait for the main thread. Bounded in number and time, so that what the main thread cannot
  * keep up with does no harm to what this thread answers by itself, and bounded for each asker, so that one who asks for much
- * waits behind himself: over TCP, where an asker is sure to be who he says, his queries go on one after another; over
- * UDP what is too much is dropped, for its asker will ask again. Over TCP what cannot be had in time is SERVFAIL.
+ * waits behind himself: over TCP and HTTPS, where an asker is sure to be who he says, his queries go on one after another; over
+ * UDP what is too much is dropped, for its asker will ask again. Over TCP and HTTPS what cannot be had in time is SERVFAIL.
  */
 export class Forwarder {
   readonly #o: ForwarderOptions;
@@ -164,6 +164,6 @@ export class Forwarder {
   }
 
   #giveUp(message: Uint8Array, asker: Asker, askedAt: number): Uint8Array | undefined {
-    return asker.transport === "tcp" ? this.#o.finish(message, asker, undefined, askedAt)?.slice() : undefined;
+    return asker.transport !== "udp" ? this.#o.finish(message, asker, undefined, askedAt)?.slice() : undefined;
   }
 }

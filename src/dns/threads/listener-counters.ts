@@ -22,7 +22,24 @@ export function countListenerEvent(stats: ServerStats, event: ListenerEvent): vo
     case "tcp-dropped":
       stats.count(COUNTER.queueFull);
       return;
+    case "doh-opened":
+      stats.count(COUNTER.dohOpened);
+      stats.count(COUNTER.dohOpen);
+      return;
+    case "doh-closed":
+      stats.count(COUNTER.dohOpen, -1);
+      return;
+    case "doh-refused":
+      stats.count(COUNTER.dohRefused);
+      return;
+    case "doh-idle":
+    case "doh-displaced":
+      stats.count(COUNTER.dohIdleClosed);
+      return;
+    case "doh-rejected":
+      stats.count(COUNTER.dohRejected);
+      return;
     default:
-    // How a connection ended that was closed for another reason: `tcp-closed` counts it.
+    // How a connection ended that was closed for another reason: `tcp-closed` or `doh-closed` counts it.
   }
 }

@@ -1,6 +1,8 @@
 import { lookup } from "node:dns/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ResourceLimits } from "node:worker_threads";
+import type { DohSettings } from "../doh/listener.ts";
+import { checkTlsFiles, type TlsFiles } from "../doh/tls-files.ts";
 import type { BindAddress, Log } from "../listener.ts";
 import type { ListenAddress } from "../server.ts";
 import { ServerStats, type StatsSnapshot } from "../stats.ts";
@@ -9,7 +11,7 @@ import { ComputeQueue } from "./compute-queue.ts";
 import type { MakeResponder, ThreadMemory, ThreadResponder } from "./protocol.ts";
 import { Publication, type PublishedEpoch } from "./publication.ts";
 import { type ReusePort, testReusePort } from "./reuse-port.ts";
-import { assignRoles, bindThread, bindThreads, type Role } from "./sockets.ts";
+import { assignRoles, bindDoh, bindThread, bindThreads, type DohBinding, type Role } from "./sockets.ts";
 import { Thread } from "./thread.ts";
 
 /** Options of a `ThreadPool`. */
@@ -30,6 +32,8 @@ export interface ThreadPoolOptions<Config> {
   readonly rateLimit?: SharedArrayBuffer;
   /** Bounds of TCP in all; those of connections are divided among the threads that listen. */
   readonly limits?: TcpLimits;
+  /** DNS over HTTPS at other addresses, in the threads that have TCP; its bounds are divided among them. */
+  readonly doh?: DohSettings;
   /** Bytes of each UDP receive buffer. */
   readonly receiveBuffer?: number;
   /** Takes what an operator should know: a thread that ended, a query that could not be answered. */
@@ -88,6 +92,8 @@ export class ThreadPool<Config = unknown> {
   #config: Config;
   #responder: ThreadResponder;
   #where: BindAddress;
+  #doh: readonly BindAddress[] = [];
+  #tls: TlsFiles | undefined;
   #closing: Promise<void> | undefined;
 
   private constructor(
@@ -102,6 +108,7 @@ export class ThreadPool<Config = unknown> {
     this.#where = where;
     this.#reusePort = reusePort;
     this.#config = config;
+    this.#tls = options.doh?.tls;
     this.#mainMemory = { role: "main", stats: new SharedArrayBuffer(ServerStats.byteLength), rateLimit: undefined };
     this.#slots = assignRoles(threads, reusePort).map((role, index) => {
       const stats = new SharedArrayBuffer(ServerStats.byteLength);
@@ -127,11 +134,7 @@ export class ThreadPool<Config = unknown> {
   static async start<Config>(options: ThreadPoolOptions<Config>): Promise<ThreadPool<Config>> {
     const { threads, responderModule, ipv6Only = false } = options;
     if (!Number.isInteger(threads) || threads < 1) throw new RangeError(`${threads} threads`);
-    const host = (options.host ?? "127.0.0.1").replace(/^\[(.*)\]$/, "$1");
-    // An empty name would be looked up as every address of this host.
-    if (host === "") throw new TypeError("the host to listen on is empty");
-    const { address, family } = await lookup(host);
-    const where: BindAddress = { address, family: family === 6 ? 6 : 4, port: options.port, ipv6Only };
+    const where = { ...(await resolveAddress({ host: options.host ?? "127.0.0.1", port: options.port })), ipv6Only };
     const alone = { udp: false, tcp: false };
     const reusePort = threads === 1 ? alone : await testReusePort(where.address, where.family);
     const module = (await import(responderModule.href)) as { makeResponder: MakeResponder<Config> };
@@ -144,6 +147,11 @@ export class ThreadPool<Config = unknown> {
   get address(): ListenAddress {
     const { address, family, port } = this.#where;
     return { address, family, port };
+  }
+
+  /** Where they listen by HTTPS. */
+  get dohAddresses(): readonly ListenAddress[] {
+    return this.#doh.map(({ address, family, port }) => ({ address, family, port }));
   }
 
   /** Whether the threads share the port, by protocol. Where they do not, one of them has the socket. */
@@ -178,6 +186,17 @@ export class ThreadPool<Config = unknown> {
       }
     });
     await Promise.all(reloaded);
+  }
+
+  /**
+   * Uses another certificate for connections to come.
+   *
+   * @throws ProofdnsError `KEY_UNUSABLE`; then the one before stays
+   */
+  async setTls(tls: TlsFiles): Promise<void> {
+    checkTlsFiles(tls);
+    this.#tls = tls;
+    await Promise.all(this.#slots.map(({ thread }) => thread?.request({ kind: "set-tls", tls })));
   }
 
   /** Sums the counters of all threads. */
@@ -232,12 +251,22 @@ export class ThreadPool<Config = unknown> {
       const roles = this.#slots.map(({ role }) => role);
       const port = await bindThreads(threads, roles, this.#where, this.#reusePort);
       this.#where = { ...this.#where, port };
+      const wanted = await Promise.all((this.#o.doh?.addresses ?? []).map(resolveAddress));
+      this.#doh = await bindDoh(threads, roles, wanted, this.#reusePort.tcp, this.#dohBinding());
     } catch (error) {
       this.#stopped.abort();
       await Promise.all(this.#slots.map(({ thread }) => thread?.terminate()));
       throw error;
     }
     for (const slot of this.#slots) void this.#keep(slot);
+  }
+
+  #dohBinding(): DohBinding {
+    const limits = this.#o.doh?.limits ?? {};
+    const listening = this.#slots.filter(({ role }) => role.tcp).length;
+    const { maxConnections = 256 } = limits;
+    // As those of TCP: connections in all are divided, those of one address are not.
+    return { tls: this.#tls, limits: { ...limits, maxConnections: Math.ceil(maxConnections / listening) } };
   }
 
   /** Starts the thread of a slot and shows it what is served. Rejects if it ends before it is ready. */
@@ -307,10 +336,19 @@ export class ThreadPool<Config = unknown> {
     try {
       const thread = await this.#spawn(slot);
       await bindThread(thread, slot.role, this.#where, this.#reusePort);
+      await bindDoh([thread], [slot.role], this.#doh, false, this.#dohBinding());
     } catch (error) {
       if (this.#stopped.signal.aborted) return;
       this.#o.log(`worker thread ${slot.index} cannot be started`, error);
       await slot.thread?.terminate();
     }
   }
+}
+
+async function resolveAddress(wanted: { readonly host: string; readonly port: number }): Promise<BindAddress> {
+  const host = wanted.host.replace(/^\[(.*)\]$/, "$1");
+  // An empty name would be looked up as every address of this host.
+  if (host === "") throw new TypeError("the host to listen on is empty");
+  const { address, family } = await lookup(host);
+  return { address, family: family === 6 ? 6 : 4, port: wanted.port };
 }

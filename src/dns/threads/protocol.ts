@@ -1,5 +1,7 @@
 import type { TreeBuffer, TreeRoot } from "../../vindex/flat-tree.ts";
 import type { Asker } from "../asker.ts";
+import type { DohLimits } from "../doh/listener.ts";
+import type { TlsFiles } from "../doh/tls-files.ts";
 import type { BindAddress } from "../listener.ts";
 import type { ReplyEntry } from "../reply-entry.ts";
 import type { TcpLimits } from "../tcp.ts";
@@ -81,7 +83,17 @@ export type ToWorker =
       readonly address: BindAddress;
       readonly reusePort: boolean;
     }
-  | { readonly kind: "unbind"; readonly id: number; readonly protocol: Protocol }
+  | {
+      readonly kind: "bind-doh";
+      readonly id: number;
+      readonly address: BindAddress;
+      readonly tls: TlsFiles | undefined;
+      /** Bounds of this thread's listener. */
+      readonly limits: DohLimits;
+    }
+  /** Another certificate for all listeners of DNS over HTTPS. */
+  | { readonly kind: "set-tls"; readonly id: number; readonly tls: TlsFiles }
+  | { readonly kind: "unbind"; readonly id: number; readonly protocol: Protocol | "doh" }
   | { readonly kind: "reload"; readonly id: number; readonly config: unknown }
   /** Stop reading, finish what is in hand within so many milliseconds, close the sockets. */
   | { readonly kind: "close"; readonly id: number; readonly timeout: number }

@@ -1,4 +1,7 @@
+import { type DohLimits, dohBindError } from "../doh/listener.ts";
+import type { TlsFiles } from "../doh/tls-files.ts";
 import type { BindAddress } from "../listener.ts";
+import type { Protocol } from "./protocol.ts";
 import { assertPortFree, type ReusePort } from "./reuse-port.ts";
 import type { Thread } from "./thread.ts";
 
@@ -34,11 +37,7 @@ export async function bindThreads(
     try {
       return await bindAll(threads, roles, where, reusePort);
     } catch (error) {
-      for (const thread of threads) {
-        // A thread that has ended has nothing bound.
-        for (const protocol of ["udp", "tcp"] as const)
-          await thread.request({ kind: "unbind", protocol }).catch(() => 0);
-      }
+      await unbind(threads, ["udp", "tcp"]);
       const isTaken = (error as NodeJS.ErrnoException).code === "EADDRINUSE";
       if (!isTaken || where.port !== 0 || tries === PORT_TRIES) throw error;
     }
@@ -54,6 +53,50 @@ export async function bindThread(
 ): Promise<void> {
   if (role.tcp) await thread.request({ kind: "bind", protocol: "tcp", address, reusePort: reusePort.tcp });
   if (role.udp) await thread.request({ kind: "bind", protocol: "udp", address, reusePort: reusePort.udp });
+}
+
+/** How DNS over HTTPS is bound in a thread. */
+export interface DohBinding {
+  readonly tls: TlsFiles | undefined;
+  readonly limits: DohLimits;
+}
+
+/**
+ * Binds DNS over HTTPS in all threads that have TCP, at each of some addresses, which it gives with the ports that are bound.
+ * `isShared`: the threads share ports, which must be free. Addresses that it gave may be bound again, in another thread.
+ *
+ * @throws ProofdnsError `MALFORMED_INPUT`, `KEY_UNUSABLE`
+ */
+export async function bindDoh(
+  threads: readonly Thread[],
+  roles: readonly Role[],
+  addresses: readonly BindAddress[],
+  isShared: boolean,
+  binding: DohBinding,
+): Promise<BindAddress[]> {
+  const listening = threads.filter((_, i) => roles[i]?.tcp);
+  const bound: BindAddress[] = [];
+  for (const wanted of addresses) {
+    let address: BindAddress = { ...wanted, reusePort: isShared || wanted.reusePort === true };
+    try {
+      if (isShared && wanted.port !== 0) await assertPortFree("tcp", wanted);
+      for (const thread of listening) {
+        const port = await thread.request({ kind: "bind-doh", address, ...binding });
+        address = { ...address, port };
+      }
+    } catch (error) {
+      throw dohBindError(wanted, error);
+    }
+    bound.push(address);
+  }
+  return bound;
+}
+
+async function unbind(threads: readonly Thread[], protocols: readonly Protocol[]): Promise<void> {
+  for (const thread of threads) {
+    // A thread that has ended has nothing bound.
+    for (const protocol of protocols) await thread.request({ kind: "unbind", protocol }).catch(() => 0);
+  }
 }
 
 async function bindAll(

@@ -10,8 +10,11 @@ export interface ThreadEvents {
   readonly onAlarm: (what: string, error: unknown) => void;
 }
 
+/** Kinds of messages that are answered by `done` or `failed`. */
+export type RequestKind = "bind" | "bind-doh" | "set-tls" | "unbind" | "reload" | "close";
+
 /** A message that is answered, without its number. */
-export type Request = DistributiveOmit<Extract<ToWorker, { kind: "bind" | "unbind" | "reload" | "close" }>, "id">;
+export type Request = DistributiveOmit<Extract<ToWorker, { id: number; kind: RequestKind }>, "id">;
 type DistributiveOmit<T, K extends string> = T extends unknown ? Omit<T, K> : never;
 
 /** The life of one worker thread as the main thread sees it: from its start to its end, without a second. */

@@ -1,6 +1,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { FlatTree } from "../../vindex/flat-tree.ts";
 import type { Asker } from "../asker.ts";
+import { DohListener } from "../doh/listener.ts";
 import type { ListenerOptions } from "../listener.ts";
 import { COUNTER, ServerStats } from "../stats.ts";
 import { TcpListener } from "../tcp.ts";
@@ -18,6 +19,7 @@ import type {
   WorkerStart,
 } from "./protocol.ts";
 import { NO_EPOCH, SharedAnswers } from "./shared-answers.ts";
+import type { RequestKind } from "./thread.ts";
 
 /** One worker thread: its sockets, its responder, and what it serves just now. */
 class WorkerThread {
@@ -30,6 +32,7 @@ class WorkerThread {
   #data: ZoneData = new SharedAnswers(NO_EPOCH, undefined);
   #udp: UdpListener | undefined;
   #tcp: TcpListener | undefined;
+  #doh: DohListener[] = [];
 
   constructor(start: WorkerStart, makeResponder: MakeResponder<unknown>, post: (message: FromWorker) => void) {
     this.#start = start;
@@ -69,10 +72,15 @@ class WorkerThread {
   }
 
   /** Carries out what takes time; gives the port that is bound, or 0. */
-  async #run(message: Extract<ToWorker, { kind: "bind" | "unbind" | "reload" | "close" }>): Promise<number> {
+  async #run(message: Extract<ToWorker, { kind: RequestKind }>): Promise<number> {
     switch (message.kind) {
       case "bind":
         return this.#bind(message);
+      case "bind-doh":
+        return this.#bindDoh(message);
+      case "set-tls":
+        for (const listener of this.#doh) listener.setTls(message.tls);
+        return 0;
       case "unbind":
         await this.#unbind(message.protocol, 0);
         return 0;
@@ -80,21 +88,15 @@ class WorkerThread {
         this.#responder = this.#makeResponder(message.config, this.#start.memory);
         return 0;
       case "close":
-        await Promise.all([this.#unbind("udp", message.timeout), this.#unbind("tcp", message.timeout)]);
+        await Promise.all((["udp", "tcp", "doh"] as const).map((each) => this.#unbind(each, message.timeout)));
         return 0;
     }
   }
 
   async #bind({ protocol, address, reusePort }: Extract<ToWorker, { kind: "bind" }>): Promise<number> {
     const where = { ...address, reusePort };
-    const { limits, receiveBuffer, memory } = this.#start;
-    const stats = new ServerStats(memory.stats);
-    const options: ListenerOptions = {
-      respond: (query, asker, now) => this.#respond(query, asker, now),
-      log: (what, error) => this.#post({ kind: "alarm", what, message: describe(error).message }),
-      now: currentTime,
-      onEvent: (event) => countListenerEvent(stats, event),
-    };
+    const { limits, receiveBuffer } = this.#start;
+    const options = this.#listenerOptions();
     if (protocol === "udp") {
       this.#udp = await UdpListener.bind(where, {
         ...options,
@@ -106,8 +108,30 @@ class WorkerThread {
     return this.#tcp.port;
   }
 
-  async #unbind(protocol: Protocol, timeout: number): Promise<void> {
-    await (protocol === "udp" ? this.#udp : this.#tcp)?.close(timeout);
+  async #bindDoh({ address, tls, limits }: Extract<ToWorker, { kind: "bind-doh" }>): Promise<number> {
+    const listener = await DohListener.bind(address, { ...this.#listenerOptions(), ...limits, tls });
+    this.#doh.push(listener);
+    return listener.port;
+  }
+
+  #listenerOptions(): ListenerOptions {
+    const stats = new ServerStats(this.#start.memory.stats);
+    return {
+      respond: (query, asker, now) => this.#respond(query, asker, now),
+      log: (what, error) => this.#post({ kind: "alarm", what, message: describe(error).message }),
+      now: currentTime,
+      onEvent: (event) => countListenerEvent(stats, event),
+    };
+  }
+
+  async #unbind(protocol: Protocol | "doh", timeout: number): Promise<void> {
+    if (protocol !== "doh") {
+      await (protocol === "udp" ? this.#udp : this.#tcp)?.close(timeout);
+      return;
+    }
+    const listeners = this.#doh;
+    this.#doh = [];
+    await Promise.all(listeners.map((listener) => listener.close(timeout)));
   }
 
   /** What this throws, or its promise rejects with, the listener reports, and answers SERVFAIL. */
