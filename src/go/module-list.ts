@@ -1,0 +1,243 @@
+import { malformed, quoted } from "./malformed.ts";
+
+/** A module of a list. */
+export interface ListedModule {
+  readonly path: string;
+  /** Undefined where the list names none: of the main module, or of a line with a path alone. May be `(devel)`. */
+  readonly version: string | undefined;
+  /** `h1:…` of its zip as stated, not checked. */
+  readonly sum: string | undefined;
+  readonly goModSum: string | undefined;
+  readonly isMain: boolean;
+  /** Undefined where the list does not say. */
+  readonly isIndirect: boolean | undefined;
+  readonly replace: { readonly path: string; readonly version: string | undefined } | undefined;
+  /** From 1; of JSON, where its object begins. */
+  readonly line: number;
+}
+
+/** What a list holds. */
+export interface ModuleList {
+  /** Of `go version -m` with or without `-json`, of `go list -m -json`, or lines. */
+  readonly kind: "build-info" | "go-list" | "lines";
+  readonly modules: readonly ListedModule[];
+  /** The Go versions of the binaries that a `build-info` list is of. */
+  readonly goVersions: readonly string[];
+}
+
+/** Longest text, in characters. */
+const MAX_LENGTH = 64 * 1024 * 1024;
+/** Most levels of objects in each other; the go command writes three. */
+const MAX_DEPTH = 32;
+
+/**
+ * Parses a list of modules: lines of `path@version`, `path version` or a path alone, also with `=> path version` behind it as
+ * `go list -m all` writes them, with comments behind `#` or `//`; the lines of `go version -m`; or the objects that `go list -m -json` and
+ * `go version -m -json` write one after the other. `file` is for messages. Whether a path or a version is valid is not looked at.
+ *
+ * @throws ProofdnsError `MALFORMED_INPUT` with file and line
+ */
+export function parseModuleList(text: string, file: string): ModuleList {
+  if (text.length > MAX_LENGTH) throw malformed(file, undefined, `more than ${MAX_LENGTH} characters`);
+  if (/^\s*[{[]/.test(text)) return parseObjects(text, file);
+  return /^\t(?:path|mod|dep)\t/m.test(text) ? parseVersionM(text, file) : parseLines(text, file);
+}
+
+/** The lines of `go version -m`: for each binary one with its name and Go version, then indented ones. */
+function parseVersionM(text: string, file: string): ModuleList {
+  const modules: ListedModule[] = [];
+  const goVersions: string[] = [];
+  for (const [i, line] of text.split("\n").entries()) {
+    const [indent, word, path, version, sum] = line.replace(/\r$/, "").split("\t", 6);
+    if (indent !== "") {
+      goVersions.push(line.slice(line.lastIndexOf(": ") + 1).trim());
+    } else if (word === "mod" || word === "dep") {
+      if (path === undefined || path === "") throw malformed(file, i + 1, "a module without a path");
+      const isMain = word === "mod";
+      const unsaid = { goModSum: undefined, isIndirect: undefined, replace: undefined };
+      modules.push({ path, version: version || undefined, sum: sum || undefined, ...unsaid, isMain, line: i + 1 });
+    } else if (word === "=>") {
+      const replaced = modules.pop();
+      if (replaced === undefined || path === undefined) throw malformed(file, i + 1, "a replacement of nothing");
+      modules.push({ ...replaced, replace: { path, version: version || undefined } });
+    }
+  }
+  return { kind: "build-info", modules, goVersions };
+}
+
+function parseLines(text: string, file: string): ModuleList {
+  const modules: ListedModule[] = [];
+  for (const [i, whole] of text.split("\n").entries()) {
+    const words = whole
+      .replace(/(?:^|\s)(?:#|\/\/).*$/s, "")
+      .split(/\s+/)
+      .filter((word) => word !== "");
+    if (words.length > 0) modules.push(parseWords(words, file, i + 1));
+  }
+  return { kind: "lines", modules, goVersions: [] };
+}
+
+function parseWords(words: readonly string[], file: string, line: number): ListedModule {
+  const arrow = words.indexOf("=>");
+  const before = arrow < 0 ? words : words.slice(0, arrow);
+  const after = arrow < 0 ? undefined : words.slice(arrow + 1);
+  const at = before.length === 1 ? (before[0] as string).indexOf("@") : -1;
+  const [path, version] = at < 0 ? before : [(before[0] as string).slice(0, at), (before[0] as string).slice(at + 1)];
+  const isReplaceWrong = after !== undefined && (after.length < 1 || after.length > 2);
+  if (path === undefined || path === "" || version === "" || before.length > 2 || isReplaceWrong) {
+    throw malformed(file, line, `${quoted(words.slice(0, 10).join(" "))} is not a module like example.com/path@v1.2.3`);
+  }
+  const [newPath, newVersion] = after ?? [];
+  const replace = newPath === undefined ? undefined : { path: newPath, version: newVersion };
+  const unsaid = { sum: undefined, goModSum: undefined, isMain: false, isIndirect: undefined };
+  return { path, version, ...unsaid, replace, line };
+}
+
+type JsonObject = { readonly [key: string]: unknown };
+
+function parseObjects(text: string, file: string): ModuleList {
+  const modules: ListedModule[] = [];
+  const goVersions: string[] = [];
+  let kind: ModuleList["kind"] | undefined;
+  for (const { object, line } of objectsOf(text, file)) {
+    const reader = new ObjectReader(object, file, line);
+    const isBinary =
+      reader.has("GoVersion") &&
+      !reader.has("Dir") &&
+      (reader.has("Main") || reader.has("Deps") || reader.has("Settings"));
+    const isBuildInfo = isBinary && typeof reader.get("Main") !== "boolean";
+    const found = isBuildInfo ? "build-info" : "go-list";
+    if (kind !== undefined && kind !== found)
+      throw malformed(file, line, "an object of another kind than those before it");
+    kind = found;
+    if (isBuildInfo) {
+      goVersions.push(reader.text("GoVersion") ?? "");
+      const main = reader.object("Main");
+      if (main?.text("Path") !== undefined) modules.push(main.module(true, undefined));
+      for (const dep of reader.objects("Deps")) modules.push(dep.module(false, undefined));
+    } else {
+      modules.push(reader.module(reader.flag("Main"), reader.flag("Indirect")));
+    }
+  }
+  return { kind: kind ?? "go-list", modules, goVersions };
+}
+
+/** Reads fields of an object from outside; what is missing, empty or null is undefined, another type is refused. */
+class ObjectReader {
+  readonly #object: JsonObject;
+  readonly #file: string;
+  readonly #line: number;
+
+  constructor(object: JsonObject, file: string, line: number) {
+    this.#object = object;
+    this.#file = file;
+    this.#line = line;
+  }
+
+  has(key: string): boolean {
+    return Object.hasOwn(this.#object, key);
+  }
+
+  get(key: string): unknown {
+    return this.has(key) ? (this.#object[key] ?? undefined) : undefined;
+  }
+
+  text(key: string): string | undefined {
+    const value = this.get(key);
+    if (value !== undefined && typeof value !== "string") return this.#refuse(key, "text");
+    return value === "" ? undefined : value;
+  }
+
+  flag(key: string): boolean {
+    const value = this.get(key) ?? false;
+    return typeof value === "boolean" ? value : this.#refuse(key, "true or false");
+  }
+
+  object(key: string): ObjectReader | undefined {
+    const value = this.get(key);
+    if (value === undefined) return undefined;
+    return isObject(value) ? new ObjectReader(value, this.#file, this.#line) : this.#refuse(key, "an object");
+  }
+
+  objects(key: string): ObjectReader[] {
+    const value = this.get(key) ?? [];
+    if (!Array.isArray(value)) return this.#refuse(key, "a list");
+    return value.map((one: unknown) =>
+      isObject(one) ? new ObjectReader(one, this.#file, this.#line) : this.#refuse(key, "a list of objects"),
+    );
+  }
+
+  module(isMain: boolean, isIndirect: boolean | undefined): ListedModule {
+    const path = this.text("Path") ?? this.#refuse("Path", "the path of a module");
+    const replace = this.object("Replace");
+    return {
+      path,
+      version: this.text("Version"),
+      sum: this.text("Sum"),
+      goModSum: this.text("GoModSum"),
+      isMain,
+      isIndirect,
+      replace:
+        replace === undefined ? undefined : { path: replace.text("Path") ?? "", version: replace.text("Version") },
+      line: this.#line,
+    };
+  }
+
+  #refuse(key: string, what: string): never {
+    throw malformed(this.#file, this.#line, `${quoted(key)} is not ${what}`);
+  }
+}
+
+function isObject(value: unknown): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** The objects of a text of nothing else, one after the other; of a list its members. */
+function* objectsOf(text: string, file: string): Generator<{ object: JsonObject; line: number }> {
+  let line = 1;
+  let lineAt = 0;
+  const lineOf = (at: number): number => {
+    for (let end = text.indexOf("\n", lineAt); end >= 0 && end < at; end = text.indexOf("\n", lineAt)) {
+      line++;
+      lineAt = end + 1;
+    }
+    return line;
+  };
+  for (let at = 0; ; ) {
+    while (at < text.length && /\s/.test(text[at] as string)) at++;
+    if (at >= text.length) return;
+    const start = lineOf(at);
+    const end = endOfValue(text, at);
+    if (end === undefined)
+      throw malformed(file, start, "expected a JSON object that ends, and nothing between objects");
+    let value: unknown;
+    try {
+      value = JSON.parse(text.slice(at, end));
+    } catch (cause) {
+      throw malformed(file, start, "the object that begins here is not JSON", cause);
+    }
+    for (const object of Array.isArray(value) ? value : [value]) {
+      if (!isObject(object)) throw malformed(file, start, "expected JSON objects");
+      yield { object, line: start };
+    }
+    at = end;
+  }
+}
+
+/** Where the object or list ends that begins at `at`; undefined if it does not, or is too deep. */
+function endOfValue(text: string, at: number): number | undefined {
+  let depth = 0;
+  for (let i = at; i < text.length; i++) {
+    const c = text[i];
+    if (c === '"') {
+      for (i++; i < text.length && text[i] !== '"'; i++) if (text[i] === "\\") i++;
+    } else if (c === "{" || c === "[") {
+      if (++depth > MAX_DEPTH) return undefined;
+    } else if (c === "}" || c === "]") {
+      if (--depth === 0) return i + 1;
+    } else if (depth === 0) {
+      return undefined;
+    }
+  }
+  return undefined;
+}
