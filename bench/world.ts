@@ -10,7 +10,7 @@ import type { StoreReader } from "../src/store/store-reader.ts";
 import { encodeUtf8 } from "../src/vindex/bytes.ts";
 import { formatCheckpoint, formatTreeHead } from "../src/vindex/checkpoint.ts";
 import { cosign } from "../src/vindex/cosignature.ts";
-import type { Ed25519 } from "../src/vindex/ed25519.ts";
+import type { Ed25519Verifier } from "../src/vindex/ed25519.ts";
 import type { FlatTree } from "../src/vindex/flat-tree.ts";
 import { computeEpochLeafHash, type EpochLeaf, formatLeaf } from "../src/vindex/leaf.ts";
 import { foldWindow, type IndexedRecord } from "../src/vindex/map-function.ts";
@@ -39,11 +39,11 @@ export interface World {
   readonly pairs: readonly { indexKey: Uint8Array; value: Uint8Array }[];
   readonly indexKeys: readonly Uint8Array[];
   readonly answers: EpochAnswers;
-  readonly ed25519: Ed25519;
+  readonly ed25519: Ed25519Verifier;
   readonly answerInput: Omit<AnswerInput, "trust">;
   readonly headInput: Omit<HeadInput, "trust">;
   /** Trust with the given primitives; made once for each pair. */
-  trust(sha256: Sha256, ed25519: Ed25519): Trust;
+  trust(sha256: Sha256, ed25519: Ed25519Verifier): Trust;
   /** Answers one module query. */
   reply(): Uint8Array | undefined;
 }
@@ -95,10 +95,10 @@ export function makeWorld(texts: readonly string[]): World {
     sha256: nodeSha256,
   });
   const policy = formatPolicy(logKey.verifierKey, [{ name: "clock", verifierKey: clockKey.verifierKey }]);
-  const makeOwnTrust = (sha256: Sha256, scheme: Ed25519): Trust =>
+  const makeOwnTrust = (sha256: Sha256, scheme: Ed25519Verifier): Trust =>
     makeTrust({ zone: ZONE, policy, sumdbKey: formatVerifierKey(sumdbKey.verifierKey), sha256, ed25519: scheme });
   const trusts = new Map<Sha256, Trust>();
-  const trust = (sha256: Sha256, scheme: Ed25519): Trust => {
+  const trust = (sha256: Sha256, scheme: Ed25519Verifier): Trust => {
     const known = trusts.get(sha256) ?? makeOwnTrust(sha256, scheme);
     trusts.set(sha256, known);
     return known;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { parseHostPort } from "../src/cli/host-port.ts";
-import { parseMemory } from "../src/client/verify/index.ts";
+import { parseMemory } from "../src/client/verify/files.ts";
 import { parseKeyFile, parseKeyState } from "../src/dns/dnssec/key-text.ts";
 import { parseQuery, Query } from "../src/dns/message.ts";
 import { decodePathName, encodePathName } from "../src/dns/module-name.ts";

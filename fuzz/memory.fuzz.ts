@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { formatMemory, parseMemory } from "../src/client/verify/index.ts";
+import { formatMemory, parseMemory } from "../src/client/verify/files.ts";
 import { encodeUtf8 } from "../src/vindex/bytes.ts";
 import { formatVerifierKey } from "../src/vindex/note.ts";
 import { Input, textOf } from "./input.ts";

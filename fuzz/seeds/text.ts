@@ -1,4 +1,4 @@
-import { formatMemory } from "../../src/client/verify/index.ts";
+import { formatMemory } from "../../src/client/verify/files.ts";
 import { formatDataTile } from "../../src/sumdb/data-tile.ts";
 import { formatBase64 } from "../../src/vindex/base64.ts";
 import { encodeUtf8 } from "../../src/vindex/bytes.ts";

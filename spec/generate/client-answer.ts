@@ -282,6 +282,22 @@ export function answerVectors(heads: readonly HeadVector[]): Vector[] {
     { subject: module_(P), answer: log.answer(14, P), memory: log.memory(E), heads: [log.ask(14, { since: E })] },
     said(value(P, 14)),
   );
+  const undated = { policy: policies.none, isFreshnessRequired: false };
+  add(
+    "an old head without an age beside a memory with one",
+    { ...at, memory: log.memory(14, NOW - 60), heads: [older(NOW - 61 - MAX_LAG)], common: undated },
+    said(value(P)),
+  );
+  add(
+    "an old head beside the newest, both without an age",
+    { ...at, heads: [log.ask(14), log.ask(E, { asked: E, cosignatures: [] })], common: undated },
+    said(value(P)),
+  );
+  add(
+    "an old head beside a memory without an age",
+    { ...at, memory: log.memory(14, 0), heads: [older(NOW - 61 - MAX_LAG)] },
+    said(value(P)),
+  );
   add(
     "a larger maxLag",
     { ...at, memory: log.memory(14, NOW - 60), heads: [older(NOW - 60 - 5000)], common: { maxLag: 5000 } },
@@ -1199,10 +1215,11 @@ export function answerVectors(heads: readonly HeadVector[]): Vector[] {
     const { refused: code } = expect as { refused?: string };
     if (code === undefined || (codes.get(code) ?? 0) >= 2) continue;
     codes.set(code, (codes.get(code) ?? 0) + 1);
-    const { zone, policy, sumdbKey, maxAge, maxLag, now } = rest;
+    const { zone, policy, sumdbKey, maxAge, maxLag, now, isFreshnessRequired } = rest;
+    const lax = isFreshnessRequired === undefined ? {} : { isFreshnessRequired };
     add(
       `head: ${name}`,
-      { ...at, heads: [head], memory, common: { zone, policy, sumdbKey, maxAge, maxLag, now } },
+      { ...at, heads: [head], memory, common: { zone, policy, sumdbKey, maxAge, maxLag, now, ...lax } },
       refused(code),
     );
   }

@@ -43,6 +43,8 @@ export interface Common {
   readonly maxAge: number;
   readonly maxLag: number;
   readonly now: number;
+  /** True if it is left out. */
+  readonly isFreshnessRequired?: boolean;
 }
 
 export const COMMON: Common = {
@@ -716,6 +718,11 @@ export function headVectors(): HeadVector[] {
     { made: [{ ...c, signature: fill(1, 64) }] },
     { policy: policies.none },
   );
+  badCosignature(
+    "a wrong cosignature with the quorum none, where freshness is not required",
+    { made: [{ ...c, signature: fill(1, 64) }] },
+    { policy: policies.none, isFreshnessRequired: false },
+  );
 
   // §3.8
   const sized = forkedAt(7);
@@ -885,6 +892,31 @@ export function headVectors(): HeadVector[] {
   ) => add(name, log.ask(9, cosignatures), refused(code), change);
   fresh("the quorum none", "NO_FRESHNESS", {}, { policy: policies.none });
   fresh("the quorum none, without cosignatures", "NO_FRESHNESS", { cosignatures: [] }, { policy: policies.none });
+  const dated = { policy: policies.none, isFreshnessRequired: false };
+  const undated = { ...dated, isFreshnessRequired: true };
+  fresh("the quorum none, where freshness is said to be required", "NO_FRESHNESS", {}, undated);
+  ok("the quorum none, where freshness is not required", log.ask(9), 9, dated, 0);
+  ok("the same without cosignatures", log.ask(9, { cosignatures: [] }), 9, dated, 0);
+  ok("the same with a cosignature from the future", log.ask(9, { cosignatures: [["clock", NOW + 900]] }), 9, dated, 0);
+  ok("the same with a memory", log.ask(9, { since: 5 }), 9, { ...dated, memory: log.memory(5) }, 0);
+  add("the same, a fork", sized.ask(9), refused("FORK"), { ...dated, memory: log.memory(9) });
+  add("the same, without consistency", log.ask(9), refused("CONSISTENCY_MISSING"), { ...dated, memory: log.memory(5) });
+  // Beside a quorum it changes nothing.
+  const lax = { isFreshnessRequired: false };
+  ok("a quorum, where freshness is not required", log.ask(9), 9, lax);
+  fresh("no cosignatures, where freshness is not required", "NO_QUORUM", { cosignatures: [] }, lax);
+  fresh(
+    "too old by a second, where freshness is not required",
+    "STALE",
+    { cosignatures: [["clock", NOW - MAX_AGE - 1]] },
+    lax,
+  );
+  fresh(
+    "too young by a second, where freshness is not required",
+    "FROM_FUTURE",
+    { cosignatures: [["clock", NOW + 301]] },
+    lax,
+  );
   fresh("no cosignatures", "NO_QUORUM", { cosignatures: [] });
   fresh("only unknown cosigners", "NO_QUORUM", {
     cosignatures: [
@@ -1022,6 +1054,27 @@ export function headVectors(): HeadVector[] {
   missing("a larger head from a power of two, without consistency", log.ask(14), 8);
   missing("a smaller head without consistency", log.ask(8), 9);
   missing("a smaller head that was asked, without consistency", log.ask(8, { asked: 8 }), 9);
+  const behind = (name: string, ageTime: number, code: string, h = log.ask(8)) =>
+    add(name, h, refused(code), { memory: log.memory(9, ageTime) });
+  behind("a smaller head without consistency, as old as is allowed", NOW + 900 - 60, "CONSISTENCY_MISSING");
+  behind("a smaller head without consistency, a second too old", NOW + 901 - 60, "LAGGING");
+  behind(
+    "a smaller head that was asked, without consistency, a second too old",
+    NOW + 901 - 60,
+    "LAGGING",
+    log.ask(8, { asked: 8 }),
+  );
+  behind("a smaller head without consistency, beside a memory of unknown age", 0, "CONSISTENCY_MISSING");
+  behind(
+    "a larger head without consistency, older than the memory",
+    NOW + 901 - 60,
+    "CONSISTENCY_MISSING",
+    log.ask(14),
+  );
+  add("a smaller head of unknown age, without consistency", log.ask(8), refused("CONSISTENCY_MISSING"), {
+    ...dated,
+    memory: log.memory(9, NOW),
+  });
   missing("a forked head without consistency", sized.ask(14), 9);
   missing("freshness is judged before the missing consistency", log.ask(14, { cosignatures: [] }), 9, "NO_QUORUM");
   missing("age is judged before the missing consistency", log.ask(14, { cosignatures: [["clock", 1]] }), 9, "STALE");

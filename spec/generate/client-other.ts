@@ -293,6 +293,9 @@ function ageVectors(heads: readonly HeadVector[]): Vector[] {
     more: { ageConsistency?: Bytes | null; common?: CommonChange; time?: number; head?: HeadFields } = {},
   ) => add(name, { ageHead, ageConsistency: log.consistency(9, NEWEST), ...more }, refused(code));
   const good = old(9, [["clock", TIME]]);
+  bad("the quorum none, where freshness is not required", "NO_FRESHNESS", good, {
+    common: { policy: policies.none, isFreshnessRequired: false },
+  });
   bad("no head", "MALFORMED_ANSWER", new Uint8Array(0));
   bad("a byte more", "MALFORMED_ANSWER", concat(good, bytes(0)));
   bad("a head since", "MALFORMED_ANSWER", log.head(14, { since: 9, cosignatures: [["clock", TIME]] }));

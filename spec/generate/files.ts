@@ -7,6 +7,7 @@ import { dnsPayloadVectors } from "./dns-payload.ts";
 import { logVectors } from "./log.ts";
 import { mapFoldVectors } from "./map-fold.ts";
 import { mapTextVectors } from "./map-text.ts";
+import { proofFileVectors } from "./proof-file.ts";
 import { treeVectors } from "./tree.ts";
 import { formatVectors } from "./vector.ts";
 
@@ -20,5 +21,6 @@ export function makeVectorFiles(): Map<string, string> {
     ["dns.json", formatVectors([...dnsNameVectors(), ...dnsPayloadVectors()])],
     ["client.json", formatVectors([...heads, ...answerVectors(heads), ...otherVectors(heads)])],
     ["audit.json", formatVectors(auditVectors())],
+    ["proof-file.json", formatVectors(proofFileVectors())],
   ]);
 }

@@ -1,10 +1,10 @@
 import { randomBytes } from "node:crypto";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { Command } from "commander";
 import { Client, type Lookup } from "../client/client.ts";
-import { FolderMemoryStore } from "../client/memory-store.ts";
+import { FolderMemoryStore } from "../client/memory-folder.ts";
 import { DnsTransport } from "../client/transport-dns.ts";
 import { makeTrust, type Subject, subjectText } from "../client/verify/index.ts";
 import { encodePathName } from "../dns/module-name.ts";
@@ -118,7 +118,13 @@ async function demo(options: DemoOptions): Promise<void> {
     showProof(say, done[0]);
     say(`\nTry:  ${digLine(zone, address, done)}`);
     if (!options.once) {
-      say("Ctrl-C ends the demo.");
+      const policyFile = join(folder, "policy");
+      await writeFile(policyFile, policy, { mode: 0o600 });
+      say("\nCheck a project against this index, in this folder in another terminal, while this one runs:");
+      say(
+        `      npx proofdns check ${projectOf(options)} --server ${server} --policy ${policyFile} --sumdb-key ${key}`,
+      );
+      say("\nCtrl-C ends the demo.");
       await stopped;
     }
     if (options.json) {
@@ -162,7 +168,9 @@ async function readRecords(options: DemoOptions): Promise<string[]> {
   } else if (options.goSum !== undefined) {
     const goSum = await readGoSumFiles(options.goSum);
     if (goSum.leftOut > 0)
-      console.error(`left out ${goSum.leftOut} module versions that lack one of their two go.sum lines`);
+      console.error(
+        `left out ${goSum.leftOut} module version${goSum.leftOut === 1 ? " that lacks one of its" : "s that lack one of their"} two go.sum lines`,
+      );
     for (const { modulePath, version, zipHash, goModHash } of goSum.records) {
       records.push(formatRecord(modulePath, version, zipHash, goModHash));
     }
@@ -263,6 +271,14 @@ function makeProgress(): (done: number, total: number) => void {
 
 function makeKey(keyName: string, type: number): SignerKey {
   return makeSignerKey(keyName, type, new Uint8Array(randomBytes(32)), nodeEd25519());
+}
+
+/** The project to check, as a shell takes it: that of the go.sum which became the log. */
+function projectOf({ goSum }: DemoOptions): string {
+  const file = goSum?.[0];
+  if (file === undefined) return "FOLDER";
+  const path = dirname(resolve(file));
+  return /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
 }
 
 function digLine(

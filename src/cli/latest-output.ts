@@ -4,6 +4,7 @@ import { subjectText } from "../client/verify/index.ts";
 import { ProofdnsError } from "../vindex/error.ts";
 import { formatH1 } from "../vindex/record.ts";
 import { EXIT, messageOf } from "./exit-code.ts";
+import { printable } from "./printable.ts";
 
 /** One line of `--json`: schema version 1. */
 export type LatestJson = Readonly<Record<string, unknown>> & {
@@ -73,13 +74,20 @@ export function lookupToJson(subject: Subject, lookup: Lookup): LatestJson {
 /** Makes the JSON object of a lookup that failed. */
 export function errorToJson(subject: Subject, error: unknown): LatestJson {
   const code = error instanceof ProofdnsError ? error.code : "INTERNAL";
-  return { schemaVersion: 1, subject: subjectText(subject), status: "error", code, message: messageOf(error) };
+  return {
+    schemaVersion: 1,
+    subject: subjectText(subject),
+    status: "error",
+    code,
+    message: printable(messageOf(error), 1000),
+  };
 }
 
 /** Formats a proven lookup for people: one line, and one more for each major, version or toolchain asked. */
 export function formatLookup(subject: Subject, lookup: Lookup, now: number): string {
   const { answer } = lookup;
-  const age = `epoch ${answer.head.epoch}, ${Math.max(0, now - answer.head.ageTime)} s old`;
+  const { epoch, ageTime } = answer.head;
+  const age = `epoch ${epoch}, ${ageTime === 0 ? "freshness not proven" : `${Math.max(0, now - ageTime)} s old`}`;
   const name = subjectText(subject);
   switch (answer.kind) {
     case "absent":

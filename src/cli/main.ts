@@ -1,40 +1,99 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from "commander";
-import { makeAuditCommand } from "./audit.ts";
-import { makeBuildCommand } from "./build.ts";
-import { makeDemoCommand } from "./demo.ts";
-import { makeDnssecCommand } from "./dnssec.ts";
+import { adviseOn } from "./advice.ts";
 import { EXIT, exitCodeOf, messageOf } from "./exit-code.ts";
-import { makeLatestCommand } from "./latest.ts";
 import { readPackageVersion } from "./package-version.ts";
-import { makeServeCommand } from "./serve.ts";
-import { makeSnapshotCommand } from "./snapshot.ts";
-import { makeSumdbCommand } from "./sumdb.ts";
+import { printable } from "./printable.ts";
+
+type Loader = () => Promise<Command>;
+
+/** All commands, by what they are for. Each is loaded when it is needed: most of the code is the server's. */
+const GROUPS: readonly (readonly [heading: string, commands: Readonly<Record<string, Loader>>])[] = [
+  [
+    "Check what you use:",
+    {
+      latest: async () => (await import("./latest.ts")).makeLatestCommand(),
+    },
+  ],
+  [
+    "Proofs and trust:",
+    {
+      prove: async () => (await import("./prove.ts")).makeProveCommand(),
+      "verify-proof": async () => (await import("./verify-proof.ts")).makeVerifyProofCommand(),
+      evidence: async () => (await import("./evidence.ts")).makeEvidenceCommand(),
+      policy: async () => (await import("./policy.ts")).makePolicyCommand(),
+    },
+  ],
+  [
+    "Run an index:",
+    {
+      build: async () => (await import("./build.ts")).makeBuildCommand(),
+      serve: async () => (await import("./serve.ts")).makeServeCommand(),
+      dnssec: async () => (await import("./dnssec.ts")).makeDnssecCommand(),
+      snapshot: async () => (await import("./snapshot.ts")).makeSnapshotCommand(),
+      sumdb: async () => (await import("./sumdb.ts")).makeSumdbCommand(),
+      audit: async () => (await import("./audit.ts")).makeAuditCommand(),
+    },
+  ],
+  ["Try it:", { demo: async () => (await import("./demo.ts")).makeDemoCommand() }],
+];
+
+const AFTER = `
+Exit codes, the highest that applies, whatever the output format:
+  0  all proven and current
+  1  proven, and something is newer, absent or untagged
+  2  something could not be checked, or bad usage or input
+  3  a proof, key, fork, staleness or rollback failure
+
+Environment:
+  PROOFDNS_POLICY                     policy file or name, where --policy is not given
+  PROOFDNS_ZONE, PROOFDNS_SERVER      likewise for --zone and --server (several servers: separated by spaces)
+  GOSUMDB, GONOSUMDB, GOPRIVATE       honoured, from the file of \`go env -w\` too: nothing about a private module is sent
+  GOPROXY, GOMODCACHE, GOBIN, GOPATH  as the go command takes them
+  XDG_CONFIG_HOME, XDG_STATE_HOME, XDG_CACHE_HOME
+                                      folders of policies; of remembered heads and evidence; of cached answers
+  NO_COLOR, FORCE_COLOR               no colours, or colours off a terminal too
+  PROOFDNS_DEBUG                      print stack traces
+
+Begin with a policy that you got by a way that you trust:  proofdns policy add default FILE
+then, in a project:                                        proofdns check`;
 
 const program = new Command("proofdns")
   .description("The latest version of a Go module in one DNS answer, with its proof.")
   .version(readPackageVersion())
-  .addHelpText(
-    "after",
-    "\nExit codes: 0 proven, 1 proven absent or untagged, 2 could not check or bad usage, 3 verification failed.",
-  )
-  .showHelpAfterError("(--help shows the options)");
-
-const commands = [
-  makeLatestCommand(),
-  makeBuildCommand(),
-  makeServeCommand(),
-  makeDnssecCommand(),
-  makeSumdbCommand(),
-  makeSnapshotCommand(),
-  makeAuditCommand(),
-  makeDemoCommand(),
-];
-for (const command of commands) {
-  command.exitOverride().showHelpAfterError("(--help shows the options)");
-  program.addCommand(command);
+  .addHelpText("after", AFTER);
+for (const [heading, loaders] of GROUPS) {
+  const wanted = process.argv[2] ?? "";
+  // The one that is named; all of them to show help, or to say which one may have been meant.
+  const isKnown = GROUPS.some(([, known]) => Object.hasOwn(known, wanted));
+  for (const [name, load] of Object.entries(loaders)) {
+    if (!isKnown || name === wanted) program.addCommand((await load()).helpGroup(heading));
+  }
 }
-program.exitOverride();
+prepare(program);
+
+/** Commands that ask an index for a user: what their errors advise is about their options. */
+const ASKING: ReadonlySet<string> = new Set(["check", "latest", "verify", "version", "prove"]);
+
+function commandName(): string {
+  return program.args[0] ?? "";
+}
+
+/** Errors are thrown, not ended with, and say where help is; so for the commands of commands. */
+function prepare(command: Command): void {
+  command.exitOverride().showHelpAfterError("(--help shows the options)");
+  for (const child of command.commands) prepare(child);
+}
+
+// Whoever reads the output may stop before its end: the exit code is still the right one. A full disk is another matter.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code === "EPIPE") return;
+  console.error(`proofdns: cannot write to standard output: ${printable(error.message)}`);
+  process.exit(EXIT.unchecked);
+});
+process.stderr.on("error", () => {
+  // There is nowhere left to say so.
+});
 
 try {
   await program.parseAsync();
@@ -43,7 +102,7 @@ try {
     // Commander has printed its sentence; help and version end with 0.
     process.exitCode = error.exitCode === 0 ? EXIT.proven : EXIT.unchecked;
   } else {
-    console.error(`proofdns: ${messageOf(error)}`);
+    console.error(`proofdns: ${printable(ASKING.has(commandName()) ? adviseOn(error) : messageOf(error), 2000)}`);
     if (process.env["PROOFDNS_DEBUG"]) console.error(error);
     process.exitCode = exitCodeOf(error);
   }

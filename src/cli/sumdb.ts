@@ -57,7 +57,10 @@ async function serve(options: SumdbOptions): Promise<void> {
   const bound = await listen(server, address);
   const stopped = waitForSignal();
   const listening = formatHostPort(bound);
-  if (leftOut > 0) console.error(`left out ${leftOut} module versions that lack one of their two go.sum lines`);
+  if (leftOut > 0)
+    console.error(
+      `left out ${leftOut} module version${leftOut === 1 ? " that lacks one of its" : "s that lack one of their"} two go.sum lines`,
+    );
   console.error(`serving ${server.size} of ${server.recordCount} records on ${listening}`);
   const ready = {
     ready: true,

@@ -1,12 +1,17 @@
 import { isProofdnsError, ProofdnsError } from "../vindex/error.ts";
 import type { VersionEntry } from "../vindex/payload.ts";
-import { decodeVarint } from "../vindex/varint.ts";
+import { makeRecord } from "../vindex/record.ts";
+import type { Hash } from "../vindex/sha256.ts";
+import { AbortHub } from "./abort-hub.ts";
+import { Asker, type Asking, firstRound, graver, payloadOf } from "./asker.ts";
+import { Heads, newer } from "./heads.ts";
 import { type MemoryStore, NoMemoryStore } from "./memory-store.ts";
 import { Questions } from "./questions.ts";
+import { SharedTask } from "./shared-task.ts";
 import type { Transport, TxtReply } from "./transport.ts";
+import type { ProofHead } from "./verify/files.ts";
 import {
   epochOfAnswer,
-  type HeadQuestion,
   type Memory,
   pageCount,
   type Subject,
@@ -14,9 +19,7 @@ import {
   type VerifiedAge,
   type VerifiedAnswer,
   type VerifiedHead,
-  verifyAge,
   verifyAnswer,
-  verifyHead,
   verifyRecord,
   verifySumdbExtension,
   verifyVersions,
@@ -30,14 +33,37 @@ export interface ClientOptions {
   readonly memory?: MemoryStore;
   /** Unix seconds; default the system's clock. */
   readonly now?: () => number;
+  /**
+   * True to ask modules, majors and versions by index key only: no name of theirs leaves the machine, though whoever can guess it can
+   * tell that it was asked. Default false.
+   */
+  readonly isHashed?: boolean;
+  /** Milliseconds after which one call of a method fails, with all that it asks again. Default 30,000. */
+  readonly timeout?: number;
 }
 
-export interface LookupOptions {
+/** What ends a call early: it then rejects with the signal's reason. */
+export interface CallOptions {
   readonly signal?: AbortSignal;
+}
+
+/** Options of one lookup. */
+export interface LookupOptions extends CallOptions {
   /** Also proves the latest record itself in the checksum database, so that its hashes are checksums. */
   readonly withRecord?: boolean;
   /** Also proves that the checksum database continues the remembered one; `withRecord` does so by itself. */
   readonly isStrict?: boolean;
+}
+
+/** A record of the checksum database that is to be proven. */
+export interface ClaimedRecord {
+  readonly path: string;
+  readonly version: string;
+  /** The two hashes of `go.sum`, 32 bytes each. */
+  readonly zipHash: Hash;
+  readonly goModHash: Hash;
+  /** Its index in the checksum database. */
+  readonly logIndex: number;
 }
 
 /** A proven answer, and what it cost. */
@@ -47,6 +73,8 @@ export interface Lookup {
   readonly versions: readonly VersionEntry[] | undefined;
   /** The payload that was verified. */
   readonly payload: Uint8Array;
+  /** Seconds for which the payload may be kept. */
+  readonly ttl: number;
   /** True if the latest record was proven in the checksum database. */
   readonly isRecordProven: boolean;
   /** Size of the DNS message with the answer. */
@@ -55,336 +83,230 @@ export interface Lookup {
   readonly queries: number;
 }
 
-/** Seconds for which a newest head is used again without asking; its TTL. */
-const HEAD_LIFE = 30;
 /** Pages asked at once. */
 const PAGES_AT_ONCE = 8;
-
-class Tally {
-  queries = 0;
-}
+const DEFAULT_TIMEOUT = 30_000;
+/** Longer timers fire at once. */
+const MAX_TIMEOUT = 2 ** 31 - 1;
 
 /**
  * Looks subjects up and verifies everything (spec/client.md): asks answer and head at once, fetches what a proof
- * still needs, and asks again by TCP before it believes that something is false. Nothing is remembered before `commit`.
+ * still needs, and asks again by TCP, then other servers, before it believes that something is false. Nothing is
+ * remembered before `commit`.
+ *
+ * All methods throw ProofdnsError with a code of docs/errors.md. Evidence of a fork is saved first, and `message` says where.
  */
 export class Client {
   readonly #trust: Trust;
-  readonly #transport: Transport;
   readonly #store: MemoryStore;
-  readonly #now: () => number;
   readonly #questions: Questions;
-  #memory: Promise<Memory | undefined> | undefined;
-  #newest: { head: Promise<VerifiedHead>; until: number } | undefined;
+  readonly #asker: Asker;
+  readonly #heads: Heads;
+  readonly #timeout: number;
+  readonly #hub = new AbortHub();
+  /** Extensions of the checksum database that were proven or are being, by their two sizes. */
+  readonly #sumdbs = new Map<string, SharedTask<void>>();
   #best: VerifiedHead | undefined;
 
   constructor(options: ClientOptions) {
-    this.#trust = options.trust;
-    this.#transport = options.transport;
+    const { trust } = options;
+    this.#trust = trust;
     this.#store = options.memory ?? new NoMemoryStore();
-    this.#now = options.now ?? (() => Math.floor(Date.now() / 1000));
-    this.#questions = new Questions(options.trust.zone, options.trust.sha256);
+    this.#timeout = options.timeout ?? DEFAULT_TIMEOUT;
+    if (!(this.#timeout > 0 && this.#timeout <= MAX_TIMEOUT)) throw new RangeError("timeout: 1 to 2^31 - 1 ms");
+    this.#asker = new Asker(options.transport);
+    this.#questions = new Questions(trust.zone, trust.sha256, { isHashed: options.isHashed ?? false });
+    this.#heads = new Heads({
+      trust,
+      asker: this.#asker,
+      questions: this.#questions,
+      store: this.#store,
+      now: options.now ?? (() => Math.floor(Date.now() / 1000)),
+    });
+  }
+
+  /** Looks one subject up. */
+  lookup(subject: Subject, options: LookupOptions = {}): Promise<Lookup> {
+    return this.#call(options, (asking) => this.#lookup(subject, options, asking));
+  }
+
+  /** The newest head. */
+  head(options: CallOptions = {}): Promise<VerifiedHead> {
+    return this.#call(options, async (asking) => {
+      const head = await this.#heads.newest(asking);
+      this.#best = newer(head, this.#best);
+      return head;
+    });
   }
 
   /**
-   * Looks one subject up.
-   *
-   * @throws ProofdnsError with a code of docs/errors.md. Evidence of a fork is saved first, and `message` says where.
+   * Proves how old records are: every record below the result's sumdb size was public at its `publicSince`. `time` is in Unix
+   * seconds, a multiple of 3600; undefined if the log is younger.
    */
-  async lookup(subject: Subject, options: LookupOptions = {}): Promise<Lookup> {
-    try {
-      return await this.#lookup(subject, options);
-    } catch (error) {
-      throw await this.#keepEvidence(error);
-    }
+  age(time: number, options: CallOptions = {}): Promise<VerifiedAge | undefined> {
+    return this.#call(options, (asking) => this.#heads.age(time, asking));
+  }
+
+  /**
+   * Proves that the checksum database holds a record under the newest head, and that the database continues the remembered one:
+   * only after this do hashes serve as checksums.
+   *
+   * Throws `BAD_RECORD_PROOF` if it holds another one there, `NO_ANSWER` if the server has no proof or the record is newer
+   * than the head, and `MALFORMED_INPUT` if path and version make no record.
+   */
+  proveRecord(record: ClaimedRecord, options: CallOptions = {}): Promise<void> {
+    return this.#call(options, async (asking) => {
+      const { path, version, zipHash, goModHash, logIndex } = record;
+      if (makeRecord(path, version, zipHash, goModHash) === undefined) {
+        const shown = JSON.stringify(`${path} ${version}`.slice(0, 200));
+        throw new ProofdnsError("MALFORMED_INPUT", `${shown} is no module path and version of the checksum database`);
+      }
+      const head = await this.#heads.newest(asking);
+      const { treeSize } = head.leaf.treeHead;
+      if (logIndex >= treeSize) {
+        throw new ProofdnsError(
+          "NO_ANSWER",
+          `record ${logIndex} is not covered yet: epoch ${head.epoch} covers ${treeSize} records; ask again later`,
+        );
+      }
+      await this.#record(head, record, asking);
+      this.#best = newer(head, this.#best);
+    });
+  }
+
+  /** A verified head in the form that stands alone, as proof files hold it. */
+  headForProof(head: VerifiedHead, options: CallOptions = {}): Promise<ProofHead> {
+    return this.#call(options, (asking) => this.#heads.proofHead(head, asking));
   }
 
   /** Remembers the newest head that was verified. Call it after everything that was asked has passed (spec/client.md §8). */
   async commit(): Promise<void> {
     if (this.#best === undefined) return;
     await this.#store.write(this.#best);
-    // What is there now is read when it is needed: another process may have written something newer.
-    this.#memory = undefined;
+    this.#heads.forget();
   }
 
-  /**
-   * Proves how old records are: every record below the result's sumdb size was public at its `publicSince`. `time` is in Unix
-   * seconds, a multiple of 3600; undefined if the log is younger.
-   *
-   * @throws ProofdnsError as `lookup`
-   */
-  async age(time: number, options: { signal?: AbortSignal } = {}): Promise<VerifiedAge | undefined> {
-    const tally = new Tally();
+  /** Bounds a call in time, and saves the evidence of its error. */
+  async #call<T>({ signal }: CallOptions, run: (asking: Asking) => Promise<T>): Promise<T> {
+    signal?.throwIfAborted();
+    const controller = new AbortController();
+    const leave = this.#hub.listen(signal, () => controller.abort(signal?.reason));
+    const timer = setTimeout(() => {
+      const why = `no answer that can be verified within ${this.#timeout / 1000} s; is the server slow, or the network?`;
+      controller.abort(new ProofdnsError("UNREACHABLE", why));
+    }, this.#timeout);
     try {
-      const newest = newer<Memory>(await this.#newestHead(tally, options.signal), await this.#known());
-      try {
-        return await this.#age(time, newest, tally, { ...options, tcp: false });
-      } catch (error) {
-        if (!isWorthAsking(error)) throw error;
-        return await this.#age(time, newest, tally, { ...options, tcp: true });
-      }
+      return await run({ signal: controller.signal, tally: { queries: 0 } });
     } catch (error) {
       throw await this.#keepEvidence(error);
+    } finally {
+      clearTimeout(timer);
+      leave();
     }
   }
 
-  async #age(time: number, newest: Memory, tally: Tally, options: AskOptions): Promise<VerifiedAge | undefined> {
-    const reply = await this.#ask(this.#questions.headAt(time), tally, options);
-    if (reply.kind !== "txt") return undefined;
-    const epoch = headEpoch(reply.payload);
-    const needsProof = epoch !== newest.epoch && epoch >= 1;
-    const proof = needsProof
-      ? await this.#ask(this.#questions.consistency(epoch, newest.epoch), tally, options)
-      : undefined;
-    const untrustedConsistency = proof?.kind === "txt" ? proof.payload : undefined;
-    return verifyAge({ trust: this.#trust, newest, time, untrustedHead: reply.payload, untrustedConsistency });
-  }
-
-  async #lookup(subject: Subject, options: LookupOptions): Promise<Lookup> {
-    const tally = new Tally();
-    const { signal } = options;
-    signal?.throwIfAborted();
+  async #lookup(subject: Subject, options: LookupOptions, asking: Asking): Promise<Lookup> {
     const name = this.#questions.subject(subject);
     // Both are asked at once; a failure of one must not leave the other's unhandled.
-    const [newest, reply] = await settle(this.#newestHead(tally, signal), this.#ask(name, tally, { signal }));
-    const first = await this.#verifyReply(subject, newest, reply, tally, signal).catch(async (error: unknown) => {
-      if (reply.transport === "tcp" || !isWorthAsking(error)) throw error;
-      try {
-        // By UDP anyone may have answered, or a resolver may have mangled it.
-        const again = await this.#ask(name, tally, { signal, tcp: true });
-        return { ...(await this.#verifyReply(subject, newest, again, tally, signal)), reply: again };
-      } catch (second) {
-        throw graver(error, second);
-      }
-    });
-    const { answer } = first;
-    const answered = "reply" in first ? first.reply : reply;
-    const answerBytes = answered.messageBytes;
+    const round = firstRound();
+    const [newest, reply] = await settle(this.#heads.newest(asking), this.#asker.ask(name, asking, round));
+    const { answer, answered } = await this.#asker.rounds(
+      asking,
+      async (next) => {
+        const answered = next === round ? reply : await this.#asker.ask(name, asking, next);
+        return { answer: await this.#verifyReply(subject, newest, answered, asking), answered };
+      },
+      round,
+    );
     const payload = payloadOf(answered, "the module");
     const versions =
-      answer.kind === "module" && answer.state !== undefined ? await this.#versions(answer, tally, signal) : undefined;
+      answer.kind === "module" && answer.state !== undefined ? await this.#versions(answer, asking) : undefined;
     const isRecordProven = options.withRecord === true && answer.kind === "module";
-    if (isRecordProven) await this.#record(answer, tally, signal);
-    else if (options.isStrict === true) await this.#sumdb(answer.head, tally, signal);
+    if (isRecordProven) await this.#latestRecord(answer, asking);
+    else if (options.isStrict === true) await this.#sumdb(answer.head, asking);
     // Only now: of a lookup that fails nothing is kept.
     for (const head of [newest, answer.head]) this.#best = newer(head, this.#best);
-    return { answer, versions, payload, isRecordProven, answerBytes, queries: tally.queries };
+    return {
+      answer,
+      versions,
+      payload,
+      ttl: answered.ttl ?? 0,
+      isRecordProven,
+      answerBytes: answered.messageBytes,
+      queries: asking.tally.queries,
+    };
   }
 
-  async #verifyReply(
-    subject: Subject,
-    newest: VerifiedHead,
-    reply: TxtReply,
-    tally: Tally,
-    signal: AbortSignal | undefined,
-  ): Promise<{ answer: VerifiedAnswer }> {
+  async #verifyReply(subject: Subject, newest: VerifiedHead, reply: TxtReply, asking: Asking): Promise<VerifiedAnswer> {
     const untrustedAnswer = payloadOf(reply, "the module");
     const epoch = epochOfAnswer(untrustedAnswer);
-    const known = await this.#known();
-    // Beside the largest tree that is known: beside a smaller one that is shown first, a fork would not show.
-    const head =
-      epoch === newest.epoch ? newest : await this.#headOf(epoch, newer<Memory>(newest, known), tally, signal);
+    const head = epoch === newest.epoch ? newest : await this.#heads.of(epoch, asking);
+    const known = await this.#heads.known();
     const later = [newest, known].filter((other) => other !== undefined && other.epoch > head.epoch);
     // Beside the latest of what is known: an old answer must not pass beside an old head.
     const latest = later.sort((a, b) => (b?.ageTime ?? 0) - (a?.ageTime ?? 0))[0];
-    return { answer: verifyAnswer({ trust: this.#trust, subject, untrustedAnswer, head, newest: latest }) };
+    return verifyAnswer({ trust: this.#trust, subject, untrustedAnswer, head, newest: latest });
   }
 
-  /** The newest head, asked once for all lookups of its life. */
-  #newestHead(tally: Tally, signal: AbortSignal | undefined): Promise<VerifiedHead> {
-    if (this.#newest === undefined || this.#now() >= this.#newest.until) {
-      // Without a signal: others wait for the same head.
-      const newest = { head: this.#fetchNewestHead(tally, undefined), until: this.#now() + HEAD_LIFE };
-      this.#newest = newest;
-      newest.head.catch(() => {
-        if (this.#newest === newest) this.#newest = undefined;
-      });
-    }
-    return abortable(this.#newest.head, signal);
-  }
-
-  async #fetchNewestHead(tally: Tally, signal: AbortSignal | undefined): Promise<VerifiedHead> {
-    const memory = await this.#known();
-    if (memory === undefined) {
-      const name = this.#questions.head({});
-      return this.#again(name, tally, signal, (untrustedHead) => this.#verifyHead({}, undefined, untrustedHead));
-    }
-    const question: HeadQuestion = { since: memory.epoch };
-    const reply = await this.#ask(this.#questions.head(question), tally, { signal });
-    if (reply.kind === "txt") {
-      try {
-        return this.#verifyHead(question, memory, reply.payload);
-      } catch (error) {
-        if (!isWorthAsking(error)) throw error;
-      }
-    }
-    // The frontier is what does not fit: the same epoch, plain, with a proof. Or the server is behind what we remember.
-    const epoch = reply.kind === "txt" ? headEpoch(reply.payload) : 0;
-    if (epoch > 0) {
-      try {
-        return await this.#headWithProof({ epoch }, memory, tally, signal);
-      } catch (error) {
-        // The epoch was read from what nothing proves: that there is none says nothing.
-        if (!isProofdnsError(error, "NO_ANSWER")) throw error;
-      }
-    }
-    return this.#headWithProof({}, memory, tally, signal);
-  }
-
-  /** The head of one epoch, consistent with a newer or older verified one. */
-  #headOf(epoch: number, beside: Memory, tally: Tally, signal: AbortSignal | undefined): Promise<VerifiedHead> {
-    return this.#headWithProof({ epoch }, beside, tally, signal);
-  }
-
-  async #headWithProof(
-    question: HeadQuestion,
-    memory: Memory,
-    tally: Tally,
-    signal: AbortSignal | undefined,
-  ): Promise<VerifiedHead> {
-    const name = this.#questions.head(question);
-    const verify = async (untrustedHead: Uint8Array, tcp: boolean): Promise<VerifiedHead> => {
-      const epoch = headEpoch(untrustedHead);
-      const needsProof = epoch !== memory.epoch && epoch >= 1;
-      const proofName = this.#questions.consistency(epoch, memory.epoch);
-      const proof = needsProof ? await this.#ask(proofName, tally, { signal, tcp }) : undefined;
-      return this.#verifyHead(question, memory, untrustedHead, proof?.kind === "txt" ? proof.payload : undefined);
-    };
-    let first: unknown;
-    try {
-      return await verify(await this.#txt(name, tally, { signal }), false);
-    } catch (error) {
-      if (!isWorthAsking(error)) throw error;
-      first = error;
-    }
-    let found: unknown;
-    try {
-      return await verify(await this.#txt(name, tally, { signal, tcp: true }), true);
-    } catch (error) {
-      found = graver(first, error);
-    }
-    if (isProofdnsError(found, "EXTENSION_NOT_PROVEN")) await this.#lookForFork(memory, tally, signal);
-    throw found;
-  }
-
-  /** A log that forked may sign its other tree at the size that is remembered: throws `FORK` with evidence if it does. */
-  async #lookForFork(memory: Memory, tally: Tally, signal: AbortSignal | undefined): Promise<void> {
-    const question = { epoch: memory.epoch };
-    try {
-      const reply = await this.#ask(this.#questions.head(question), tally, { signal, tcp: true });
-      if (reply.kind === "txt") this.#verifyHead(question, memory, reply.payload);
-    } catch (error) {
-      if (isProofdnsError(error, "FORK", "SUMDB_FORK")) throw error;
-      // Anything else proves nothing: the caller reports what it found before.
-    }
-  }
-
-  #verifyHead(
-    question: HeadQuestion,
-    memory: Memory | undefined,
-    untrustedHead: Uint8Array,
-    untrustedConsistency?: Uint8Array,
-  ): VerifiedHead {
-    const now = this.#now();
-    return verifyHead({ trust: this.#trust, memory, now, question, untrustedHead, untrustedConsistency });
-  }
-
-  async #versions(
-    answer: Extract<VerifiedAnswer, { kind: "module" }>,
-    tally: Tally,
-    signal: AbortSignal | undefined,
-  ): Promise<VersionEntry[]> {
+  async #versions(answer: Extract<VerifiedAnswer, { kind: "module" }>, asking: Asking): Promise<VersionEntry[]> {
     const count = pageCount(answer.state?.subLog.treeSize ?? 0);
-    const fetchAll = async (tcp: boolean): Promise<VersionEntry[]> => {
+    return this.#asker.rounds(asking, async (round) => {
       const pages: Uint8Array[] = [];
       for (let from = 0; from < count; from += PAGES_AT_ONCE) {
         const numbers = Array.from({ length: Math.min(PAGES_AT_ONCE, count - from) }, (_, i) => from + i);
         const fetched = numbers.map((page) =>
-          this.#txt(this.#questions.page(answer.path, page), tally, { signal, tcp }),
+          this.#asker.payload(this.#questions.page(answer.path, page), asking, round),
         );
-        pages.push(...(await Promise.all(fetched)));
+        pages.push(...(await settleAll(fetched)));
       }
       return verifyVersions(this.#trust, answer, pages);
-    };
-    try {
-      return await fetchAll(false);
-    } catch (error) {
-      if (!isWorthAsking(error) && !isProofdnsError(error, "VERSIONS_MISSING", "NO_ANSWER")) throw error;
-      return fetchAll(true);
-    }
-  }
-
-  /** Proves the latest record in the checksum database, and that the database continues the remembered one. */
-  async #record(
-    answer: Extract<VerifiedAnswer, { kind: "module" }>,
-    tally: Tally,
-    signal: AbortSignal | undefined,
-  ): Promise<void> {
-    const { head, value, path } = answer;
-    const { treeSize } = head.leaf.treeHead;
-    const record = {
-      path,
-      version: value.latest.version.text,
-      zipHash: value.zipHash,
-      goModHash: value.goModHash,
-      logIndex: value.latest.logIndex,
-    };
-    const name = this.#questions.record(record.logIndex, treeSize);
-    await this.#again(name, tally, signal, (proof) => verifyRecord(this.#trust, head, record, proof));
-    await this.#sumdb(head, tally, signal);
-  }
-
-  /** Proves that the checksum database of a head continues the remembered one. */
-  async #sumdb(head: VerifiedHead, tally: Tally, signal: AbortSignal | undefined): Promise<void> {
-    const { treeSize } = head.leaf.treeHead;
-    const memory = await this.#remembered();
-    if (memory === undefined || memory.leaf.treeHead.treeSize === treeSize) return;
-    const [older, newer] = memory.leaf.treeHead.treeSize < treeSize ? [memory, head] : [head, memory];
-    const sumdbName = this.#questions.sumdb(older.leaf.treeHead.treeSize, newer.leaf.treeHead.treeSize);
-    await this.#again(sumdbName, tally, signal, (proof) => verifySumdbExtension(this.#trust, older, newer, proof));
-  }
-
-  /** Asks, verifies, and asks again by TCP if what came is malformed or false. */
-  async #again<T>(
-    name: Uint8Array,
-    tally: Tally,
-    signal: AbortSignal | undefined,
-    verify: (payload: Uint8Array) => T,
-  ): Promise<T> {
-    const reply = await this.#ask(name, tally, { signal });
-    try {
-      return verify(payloadOf(reply, "it"));
-    } catch (error) {
-      if (reply.transport === "tcp" || !isWorthAsking(error)) throw error;
-      try {
-        return verify(await this.#txt(name, tally, { signal, tcp: true }));
-      } catch (second) {
-        throw graver(error, second);
-      }
-    }
-  }
-
-  async #txt(name: Uint8Array, tally: Tally, options: AskOptions): Promise<Uint8Array> {
-    return payloadOf(await this.#ask(name, tally, options), "it");
-  }
-
-  #ask(name: Uint8Array, tally: Tally, { signal, tcp }: AskOptions): Promise<TxtReply> {
-    tally.queries++;
-    return this.#transport.query(name, {
-      ...(signal === undefined ? {} : { signal }),
-      ...(tcp === undefined ? {} : { tcp }),
     });
   }
 
-  #remembered(): Promise<Memory | undefined> {
-    this.#memory ??= this.#store.read();
-    return this.#memory;
+  async #latestRecord(answer: Extract<VerifiedAnswer, { kind: "module" }>, asking: Asking): Promise<void> {
+    const { head, value, path } = answer;
+    const { zipHash, goModHash, latest } = value;
+    const { logIndex } = latest;
+    await this.#record(head, { path, version: latest.version.text, zipHash, goModHash, logIndex }, asking);
   }
 
-  /** The newest head that is known: the remembered one, or one that a lookup of this client has proven. */
-  async #known(): Promise<Memory | undefined> {
-    const memory = await this.#remembered();
-    return this.#best === undefined ? memory : newer<Memory>(this.#best, memory);
+  /** Proves a record in the checksum database, and that the database continues the remembered one. */
+  async #record(head: VerifiedHead, record: ClaimedRecord, asking: Asking): Promise<void> {
+    const name = this.#questions.record(record.logIndex, head.leaf.treeHead.treeSize);
+    await this.#verified(name, asking, (proof) => verifyRecord(this.#trust, head, record, proof));
+    await this.#sumdb(head, asking);
+  }
+
+  /** Proves that the checksum database of a head continues the remembered one; once for all lookups that need it. */
+  async #sumdb(head: VerifiedHead, asking: Asking): Promise<void> {
+    const memory = await this.#heads.remembered();
+    if (memory === undefined) return;
+    const [smaller, larger] = sizeOf(memory) < sizeOf(head) ? [memory, head] : [head, memory];
+    if (sizeOf(smaller) === sizeOf(larger)) return;
+    const key = `${sizeOf(smaller)} ${sizeOf(larger)}`;
+    let task = this.#sumdbs.get(key);
+    if (task === undefined || task.isAbandoned) {
+      const name = this.#questions.sumdb(sizeOf(smaller), sizeOf(larger));
+      const made = new SharedTask((signal) =>
+        this.#verified(name, { ...asking, signal }, (proof) =>
+          verifySumdbExtension(this.#trust, smaller, larger, proof),
+        ),
+      );
+      task = made;
+      this.#sumdbs.set(key, made);
+      made.whenOver(
+        () => {},
+        () => {
+          if (this.#sumdbs.get(key) === made) this.#sumdbs.delete(key);
+        },
+      );
+    }
+    await task.join(asking.signal);
+  }
+
+  /** Asks and verifies, and asks again in other ways if what came is malformed or false. */
+  #verified<T>(name: Uint8Array, asking: Asking, verify: (payload: Uint8Array) => T): Promise<T> {
+    return this.#asker.rounds(asking, async (round) => verify(await this.#asker.payload(name, asking, round)));
   }
 
   /** Saves the evidence of an error; returns an error whose message says where it is. */
@@ -404,58 +326,22 @@ export class Client {
   }
 }
 
-interface AskOptions {
-  readonly signal?: AbortSignal | undefined;
-  readonly tcp?: boolean;
+function sizeOf(memory: Memory): number {
+  return memory.leaf.treeHead.treeSize;
 }
 
-/** True for what another path to the server might answer truthfully: a proof that fails, bytes that make no sense. */
-function isWorthAsking(error: unknown): boolean {
-  if (!isProofdnsError(error)) return false;
-  if (["FORK", "SUMDB_FORK", "MALFORMED_MEMORY"].includes(error.code)) return false;
-  return error.kind !== "unavailable" || error.code === "CONSISTENCY_MISSING" || error.code === "NO_ANSWER";
-}
-
-/** Of two failures of one question the one to report: that a second try was cut off does not undo what the first showed. */
-function graver(first: unknown, second: unknown): unknown {
-  const isSilent = isProofdnsError(second) && second.kind === "unavailable";
-  return isSilent && isProofdnsError(first) && first.kind !== "unavailable" ? first : second;
-}
-
-function payloadOf(reply: TxtReply, what: string): Uint8Array {
-  if (reply.kind === "txt") return reply.payload;
-  const why = reply.kind === "nxdomain" ? "the name does not exist there" : "there is no TXT record";
-  throw new ProofdnsError(
-    "NO_ANSWER",
-    `no answer for ${what}: ${why}; is this the right zone, and does the server serve this log?`,
-  );
-}
-
-/** The epoch that a head claims, to know which proof to ask, 0 if it claims none; `verifyHead` decides whether it is one. */
-function headEpoch(untrustedHead: Uint8Array): number {
-  return decodeVarint(untrustedHead, 1)?.value ?? 0;
-}
-
-/** The head of the later epoch, or of the later age; the first of two that are the same. */
-function newer<T extends Memory>(head: T, other: T | undefined): T {
-  if (other === undefined || head.epoch > other.epoch) return head;
-  return head.epoch === other.epoch && head.ageTime >= other.ageTime ? head : other;
-}
-
-/** The same, but ends early with the signal's reason. */
-function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return promise;
-  return new Promise<T>((resolve, reject) => {
-    const abort = (): void => reject(signal.reason);
-    if (signal.aborted) abort();
-    signal.addEventListener("abort", abort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
-  });
-}
-
+/** Waits for both, so that neither is left under way, and fails as the graver failure, or else the first. */
 async function settle<A, B>(a: Promise<A>, b: Promise<B>): Promise<[A, B]> {
   const [x, y] = await Promise.allSettled([a, b]);
-  if (x.status === "rejected") throw x.reason;
+  if (x.status === "rejected") throw y.status === "rejected" ? graver(y.reason, x.reason) : x.reason;
   if (y.status === "rejected") throw y.reason;
   return [x.value, y.value];
+}
+
+/** The same for many. */
+async function settleAll<T>(promises: readonly Promise<T>[]): Promise<T[]> {
+  const ends = await Promise.allSettled(promises);
+  const failures = ends.flatMap((end) => (end.status === "rejected" ? [end.reason as unknown] : []));
+  if (failures.length > 0) throw failures.reduce((first, next) => graver(next, first));
+  return ends.map((end) => (end as PromiseFulfilledResult<T>).value);
 }

@@ -12,13 +12,19 @@ import { subjectText } from "./verify/index.ts";
 export class Questions {
   readonly #log: WireName;
   readonly #sha256: Sha256;
+  readonly #isHashed: boolean;
 
-  /** @throws ProofdnsError `MALFORMED_NAME` if `zone` is no name */
-  constructor(zone: string, sha256: Sha256) {
+  /**
+   * With `isHashed` modules, majors and versions are asked by index key only; the toolchain is nobody's secret.
+   *
+   * @throws ProofdnsError `MALFORMED_NAME` if `zone` is no name
+   */
+  constructor(zone: string, sha256: Sha256, options: { readonly isHashed?: boolean } = {}) {
     const log = joinName(["p1"], parseName(zone));
     if (log === undefined) throw new ProofdnsError("MALFORMED_NAME", `the zone ${zone} is too long`);
     this.#log = log;
     this.#sha256 = sha256;
+    this.#isHashed = options.isHashed ?? false;
   }
 
   /** `<path>`, `<path>._majors`, `_toolchain` or `<path>._versions`; by index key where the path has no name that fits. */
@@ -26,9 +32,7 @@ export class Questions {
     if (subject.kind === "toolchain") return this.#name(["_toolchain"]);
     if (subject.kind === "module")
       return this.#module(subject.path, subject.withVersions === true ? ["_versions"] : []);
-    const labels = encodePathName(subject.basePath);
-    const name = labels === undefined ? undefined : joinName([...labels, "_majors"], this.#log);
-    return name ?? this.#name([this.#base32(subjectText(subject)), "_k"]);
+    return this.#byPath(subject.basePath, ["_majors"]) ?? this.#name([this.#base32(subjectText(subject)), "_k"]);
   }
 
   /** `<path>._p<k>._versions`. */
@@ -70,9 +74,13 @@ export class Questions {
         `${JSON.stringify(path)} is not a Go module path; expected one like golang.org/x/mod`,
       );
     }
-    const labels = encodePathName(path);
-    const name = labels === undefined ? undefined : joinName([...labels, ...services], this.#log);
-    return name ?? this.#name([this.#base32(path), "_k", ...services]);
+    return this.#byPath(path, services) ?? this.#name([this.#base32(path), "_k", ...services]);
+  }
+
+  /** Undefined if it is to be asked by index key. */
+  #byPath(path: string, services: string[]): WireName | undefined {
+    const labels = this.#isHashed ? undefined : encodePathName(path);
+    return labels === undefined ? undefined : joinName([...labels, ...services], this.#log);
   }
 
   #base32(subject: string): string {

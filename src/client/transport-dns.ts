@@ -1,12 +1,15 @@
 import { randomBytes } from "node:crypto";
-import { createSocket } from "node:dgram";
 import { lookup } from "node:dns/promises";
-import { connect, isIPv6 } from "node:net";
-import { RCODE, readUint16 } from "../dns/message.ts";
-import { foldByte, formatName } from "../dns/name.ts";
-import { decodeTxtReply, encodeTxtQuery, isWireName, matchReply } from "../dns/txt-reply.ts";
-import { concatBytes } from "../vindex/bytes.ts";
+import { isIP, isIPv6 } from "node:net";
+import { foldByte } from "../dns/name.ts";
+import { encodeTxtQuery, isWireName, matchReply } from "../dns/txt-reply.ts";
 import { isProofdnsError, ProofdnsError } from "../vindex/error.ts";
+import { AbortHub } from "./abort-hub.ts";
+import { CLIENT_COOKIE_LENGTH, CookieJar } from "./dns-cookie.ts";
+import type { Fail, Peer } from "./dns-peer.ts";
+import { TcpPeer } from "./dns-tcp.ts";
+import { type DatagramVerdict, exchangeUdp } from "./dns-udp.ts";
+import { readReply, unreachable } from "./read-reply.ts";
 import type { QueryOptions, Transport, TxtReply } from "./transport.ts";
 
 /** Where a `DnsTransport` asks. */
@@ -29,8 +32,12 @@ export interface DnsTransportOptions {
 const DNS_PORT = 53;
 const DEFAULT_TIMEOUTS: readonly number[] = [1000, 2000, 4000];
 const DEFAULT_TCP_TIMEOUT = 5000;
-/** Datagrams that are no reply to the query, and are read past, before a query gives up: someone is guessing. */
-const MAX_STRANGERS = 256;
+/** Milliseconds that queries wait for the first reply of a server, which brings its cookie. */
+const LEARNING_TIME = 400;
+/** Milliseconds for which the addresses of a host name are used again. */
+const ADDRESS_LIFE = 60_000;
+/** Addresses of a host name that are asked. */
+const MAX_ADDRESSES = 4;
 
 /**
  * Parses `HOST`, `HOST:PORT`, `[IPv6]`, `[IPv6]:PORT` or a bare IPv6 address. Without a port it is 53.
@@ -38,7 +45,7 @@ const MAX_STRANGERS = 256;
  * @throws ProofdnsError `MALFORMED_INPUT`
  */
 export function parseServerAddress(text: string): DnsServerAddress {
-  const match = /^(?:\[([^[\]]+)\]|([^:[\]\s/]+))(?::([0-9]{1,5}))?$/.exec(text);
+  const match = /^(?:\[([^[\]]+)\]|([0-9A-Za-z._-]+))(?::([0-9]{1,5}))?$/.exec(text);
   const v6 = match === null ? text : match[1];
   const host = v6 !== undefined && isIPv6(v6) ? v6 : match?.[2];
   const port = match?.[3] === undefined ? DNS_PORT : Number(match[3]);
@@ -51,193 +58,216 @@ export function parseServerAddress(text: string): DnsServerAddress {
   return { host, port };
 }
 
+/** One address of the server: what is known of it, and the connections to it. */
+interface Way {
+  readonly peer: Peer;
+  readonly jar: CookieJar;
+  readonly tcp: TcpPeer;
+  /** Ends with the first reply; undefined before the first query. */
+  learning: Promise<void> | undefined;
+}
+
+/** What one query is made of. */
+interface Question {
+  readonly name: Uint8Array;
+  /** Without a cookie. */
+  readonly query: Uint8Array;
+  readonly signal: AbortSignal | undefined;
+}
+
 /**
  * Asks one DNS server, a resolver or the zone's own, by UDP, and by TCP where the reply is cut.
  *
  * A reply by UDP counts only if it comes from the server's address (the kernel checks), to the random port of this
- * query, under its random ID, with its question in the random case that it was asked in. A resolver that does not keep
- * the case is asked again by TCP. Retries send the same bytes, so that a late reply to an earlier try is taken.
+ * query, under its random ID, with its question in the random case that it was asked in, and with the cookie of this client if
+ * the server sends cookies (RFC 7873). A resolver without cookies that does not keep the case, and one that has left its cookies, is
+ * asked again by TCP. Retries send the same question, so that a late reply to an earlier try is taken.
+ *
+ * The first query brings the server's cookie; those that come in the meantime wait for it a little. With it a server knows that
+ * the asker's address is its own, and does not count many queries at once against its limits.
  */
 export class DnsTransport implements Transport {
   readonly #server: DnsServerAddress;
+  readonly #shown: string;
   readonly #timeouts: readonly number[];
   readonly #tcpTimeout: number;
+  readonly #hub = new AbortHub();
+  readonly #byAddress = new Map<string, Way>();
+  /** The address that answered last. */
+  #last: Way | undefined;
+  #ways: { readonly found: Promise<Way[]>; readonly until: number } | undefined;
 
   constructor(options: DnsTransportOptions) {
     this.#server = typeof options.server === "string" ? parseServerAddress(options.server) : options.server;
+    const { host, port } = this.#server;
+    this.#shown = host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
     this.#timeouts = options.timeouts ?? DEFAULT_TIMEOUTS;
     this.#tcpTimeout = options.tcpTimeout ?? DEFAULT_TCP_TIMEOUT;
   }
 
+  /** Ends the TCP connections; what is under way by UDP ends by its signal or its timeouts. */
+  close(): void {
+    for (const { tcp } of this.#byAddress.values()) tcp.close();
+  }
+
   async query(name: Uint8Array, options: QueryOptions = {}): Promise<TxtReply> {
     if (!isWireName(name)) throw new TypeError("not a name in wire format");
-    const { signal, tcp = false } = options;
+    const { signal, tcp = false, attempt = 0 } = options;
     signal?.throwIfAborted();
-    const peer = await this.#resolve();
-    signal?.throwIfAborted();
+    const ways = await this.#untilAborted(this.#resolve(), signal);
     const random = randomBytes(2 + name.length);
     const query = encodeTxtQuery(randomizeCase(name, random.subarray(2)), random.readUInt16BE(0));
-    const fail: Fail = (why, cause) => this.#error(why, cause);
-    if (!tcp) {
-      const reply = await exchangeUdp(query, peer, this.#timeouts, fail, signal);
-      // In another case than asked it is either from a resolver that normalizes names, or a guess.
-      const read = matchReply(reply, query) === "folded" ? undefined : this.#readDatagram(reply, name);
-      if (read !== undefined) return read;
+    const question = { name, query, signal };
+    let first: unknown;
+    // The address that answered last comes first; another attempt begins at another one, if there are several.
+    const begin = Math.max(0, this.#last === undefined ? 0 : ways.indexOf(this.#last)) + attempt;
+    for (const i of ways.keys()) {
+      const way = ways[(begin + i) % ways.length] as Way;
+      try {
+        const learned = await this.#learn(way, tcp, signal);
+        try {
+          const reply = await this.#ask(way, question, tcp);
+          if (attempt === 0) this.#last = way;
+          return reply;
+        } finally {
+          learned?.();
+        }
+      } catch (error) {
+        if (!isProofdnsError(error, "UNREACHABLE")) throw error;
+        first ??= error;
+      }
     }
-    const reply = await exchangeTcp(query, peer, this.#tcpTimeout, fail, signal);
-    const read = this.#read(reply, name, "tcp");
-    if (read === undefined) throw this.#error("sent a truncated reply by TCP");
-    return read;
+    throw first;
   }
 
-  async #resolve(): Promise<Peer> {
-    try {
-      const { address, family } = await lookup(this.#server.host);
-      return { address, family, port: this.#server.port };
-    } catch (cause) {
-      throw this.#error("has no address", cause);
+  /**
+   * Waits while another query learns the cookie of the server, but not for long. For the first query itself it returns what is to be
+   * called at its end.
+   */
+  async #learn(way: Way, tcp: boolean, signal: AbortSignal | undefined): Promise<(() => void) | undefined> {
+    if (way.jar.isKnown) return undefined;
+    if (way.learning === undefined) {
+      let learned: (() => void) | undefined;
+      way.learning = new Promise<void>((resolve) => {
+        learned = resolve;
+      });
+      return learned;
     }
+    if (tcp) return undefined;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, LEARNING_TIME);
+    });
+    try {
+      await this.#untilAborted(Promise.race([way.learning, late]), signal);
+    } finally {
+      clearTimeout(timer);
+    }
+    return undefined;
   }
 
-  /** Undefined for a truncated reply, and for a garbled one: TCP may bring it whole. */
-  #readDatagram(reply: Uint8Array, name: Uint8Array): TxtReply | undefined {
+  async #ask(way: Way, question: Question, tcp: boolean): Promise<TxtReply> {
+    const reply = tcp ? undefined : await this.#askUdp(way, question);
+    return reply ?? this.#askTcp(way, question);
+  }
+
+  /** Undefined if it is to be asked by TCP. */
+  async #askUdp({ peer, jar }: Way, { name, query, signal }: Question): Promise<TxtReply | undefined> {
+    const judge = (message: Uint8Array): DatagramVerdict => {
+      const match = matchReply(message, query);
+      if (match === undefined) return "stranger";
+      // Without the question it is too easily guessed to decide about cookies.
+      if (match === "bare" && !jar.isKnown) return "reply";
+      switch (jar.judge(message, false)) {
+        case "foreign":
+          return "stranger";
+        case "bare":
+          return "tcp";
+        case "again":
+        case "plain":
+          return "again";
+        case "taken":
+          // In another case than asked it is either from a resolver that normalizes names, or a guess; which had to guess our cookie, too.
+          return match === "folded" && !jar.isUsed ? "tcp" : "reply";
+      }
+    };
+    const reply = await exchangeUdp({
+      peer,
+      makeQuery: () => jar.addTo(query),
+      timeouts: this.#timeouts,
+      judge,
+      fail: this.#fail,
+      signal,
+      hub: this.#hub,
+    });
+    if (reply === undefined) return undefined;
     try {
-      return this.#read(reply, name, "udp");
+      return readReply(reply, name, "udp", this.#shown);
     } catch (error) {
+      // What is garbled may come whole by TCP.
       if (isProofdnsError(error, "MALFORMED_MESSAGE")) return undefined;
       throw error;
     }
   }
 
-  /** Undefined for a truncated reply. */
-  #read(reply: Uint8Array, name: Uint8Array, transport: "udp" | "tcp"): TxtReply | undefined {
-    const content = decodeTxtReply(reply, name);
-    const messageBytes = reply.length;
-    switch (content.kind) {
-      case "truncated":
-        return undefined;
-      case "txt":
-        return { kind: "txt", payload: content.payload, ttl: content.ttl, messageBytes, transport };
-      case "nodata":
-      case "nxdomain":
-        return { kind: content.kind, ttl: content.ttl, messageBytes, transport };
-      case "referral":
-        throw this.#error("refers to other servers: it neither serves the zone nor resolves names");
-      case "failure":
-        if (content.rcode !== RCODE.REFUSED) throw this.#error(`answers with ${formatRcode(content.rcode)}`);
-        throw new ProofdnsError(
-          "REFUSED",
-          `the server ${this.#shown()} refuses ${formatName(name)}: it does not serve this zone`,
-        );
+  async #askTcp({ jar, tcp }: Way, { name, query, signal }: Question): Promise<TxtReply> {
+    for (let tries = 0; ; tries++) {
+      const message = await tcp.exchange({
+        query: jar.addTo(query),
+        isReply: (reply) => matchReply(reply, query) !== undefined,
+        fail: this.#fail,
+        signal,
+        hub: this.#hub,
+      });
+      const verdict = jar.judge(message, true);
+      if (verdict === "foreign") throw this.#fail("answers by TCP with the cookie of another client");
+      if ((verdict === "again" || verdict === "plain") && tries === 0) continue;
+      const reply = readReply(message, name, "tcp", this.#shown);
+      if (reply === undefined) throw this.#fail("sent a truncated reply by TCP");
+      return reply;
     }
   }
 
-  #error(why: string, cause?: unknown): ProofdnsError {
-    return new ProofdnsError("UNREACHABLE", `the server ${this.#shown()} ${why}`, { cause });
+  /** The addresses of the server, the same `Way` for the same address. */
+  #resolve(): Promise<Way[]> {
+    const { host } = this.#server;
+    const family = isIP(host);
+    if (family !== 0) return Promise.resolve([this.#way({ address: host, family })]);
+    const now = performance.now();
+    if (this.#ways === undefined || now >= this.#ways.until) {
+      const found = lookup(host, { all: true }).then(
+        (addresses) => addresses.slice(0, MAX_ADDRESSES).map((address) => this.#way(address)),
+        (cause) => {
+          this.#ways = undefined;
+          throw this.#fail("has no address", cause);
+        },
+      );
+      this.#ways = { found, until: now + ADDRESS_LIFE };
+    }
+    return this.#ways.found;
   }
 
-  #shown(): string {
-    const { host, port } = this.#server;
-    return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+  #way({ address, family }: { address: string; family: number }): Way {
+    let way = this.#byAddress.get(address);
+    if (way === undefined) {
+      const peer = { address, family, port: this.#server.port };
+      const jar = new CookieJar(randomBytes(CLIENT_COOKIE_LENGTH));
+      way = { peer, jar, tcp: new TcpPeer(peer, this.#tcpTimeout), learning: undefined };
+      this.#byAddress.set(address, way);
+    }
+    return way;
   }
-}
 
-interface Peer {
-  readonly address: string;
-  readonly family: number;
-  readonly port: number;
-}
-
-/** Makes the error of a failed exchange; `why` continues "the server …". */
-type Fail = (why: string, cause?: unknown) => ProofdnsError;
-
-/** Sends `query` once for each of `timeouts` until a datagram replies to it. */
-async function exchangeUdp(
-  query: Uint8Array,
-  peer: Peer,
-  timeouts: readonly number[],
-  fail: Fail,
-  signal: AbortSignal | undefined,
-): Promise<Uint8Array> {
-  const socket = createSocket(peer.family === 6 ? "udp6" : "udp4");
-  let timer: NodeJS.Timeout | undefined;
-  let abort: (() => void) | undefined;
-  try {
-    return await new Promise<Uint8Array>((resolve, reject) => {
-      let strangers = 0;
-      let tries = 0;
-      const next = (): void => {
-        const timeout = timeouts[tries];
-        if (timeout === undefined) {
-          reject(fail(`did not answer ${tries} ${tries === 1 ? "query" : "queries"} by UDP`));
-          return;
-        }
-        tries++;
-        timer = setTimeout(next, timeout);
-        socket.send(query, (error) => {
-          if (error !== null) reject(fail("cannot be reached", error));
-        });
-      };
-      // A connected socket hears of closed ports and missing routes.
-      socket.on("error", (error) => reject(fail("cannot be reached", error)));
-      socket.on("message", (message) => {
-        if (matchReply(message, query) !== undefined) resolve(message);
-        else if (++strangers === MAX_STRANGERS) reject(fail("is drowned in messages that reply to something else"));
-      });
-      abort = () => reject(signal?.reason);
-      signal?.addEventListener("abort", abort, { once: true });
-      // Without a route this calls back with an error, which the types do not tell.
-      socket.connect(peer.port, peer.address, (error?: unknown) => {
-        if (error === undefined || error === null) next();
-        else reject(fail("cannot be reached", error));
-      });
+  /** The same, but ends early with the signal's reason. */
+  #untilAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+    if (signal === undefined) return promise;
+    return new Promise<T>((resolve, reject) => {
+      const leave = this.#hub.listen(signal, () => reject(signal.reason));
+      promise.then(resolve, reject).finally(leave);
     });
-  } finally {
-    clearTimeout(timer);
-    if (abort !== undefined) signal?.removeEventListener("abort", abort);
-    socket.removeAllListeners("message");
-    socket.close();
   }
-}
 
-/** Sends `query` over a connection of its own and reads frames until one replies to it. */
-async function exchangeTcp(
-  query: Uint8Array,
-  peer: Peer,
-  timeout: number,
-  fail: Fail,
-  signal: AbortSignal | undefined,
-): Promise<Uint8Array> {
-  const socket = connect({ host: peer.address, port: peer.port, noDelay: true });
-  let timer: NodeJS.Timeout | undefined;
-  let abort: (() => void) | undefined;
-  try {
-    return await new Promise<Uint8Array>((resolve, reject) => {
-      let input: Uint8Array = new Uint8Array(0);
-      let strangers = 0;
-      timer = setTimeout(() => reject(fail(`did not answer by TCP within ${timeout} ms`)), timeout);
-      abort = () => reject(signal?.reason);
-      signal?.addEventListener("abort", abort, { once: true });
-      socket.on("error", (error) => reject(fail("cannot be reached by TCP", error)));
-      socket.on("close", () => reject(fail("closed the TCP connection without a reply")));
-      socket.on("data", (chunk) => {
-        input = concatBytes(input, chunk);
-        while (input.length >= 2) {
-          const end = 2 + readUint16(input, 0);
-          if (input.length < end) return;
-          const message = input.slice(2, end);
-          if (matchReply(message, query) !== undefined) return resolve(message);
-          if (++strangers === MAX_STRANGERS) return reject(fail("sends replies to something else by TCP"));
-          input = input.subarray(end);
-        }
-      });
-      socket.write(concatBytes(Uint8Array.of(query.length >> 8, query.length & 0xff), query));
-    });
-  } finally {
-    clearTimeout(timer);
-    if (abort !== undefined) signal?.removeEventListener("abort", abort);
-    socket.destroy();
-  }
+  readonly #fail: Fail = (why, cause) => unreachable(this.#shown, why, cause);
 }
 
 /** Gives every letter of `name` the case that one random bit says (draft-vixie-dnsext-dns0x20). */
@@ -247,9 +277,4 @@ function randomizeCase(name: Uint8Array, random: Uint8Array): Uint8Array {
     const lower = foldByte(b);
     return lower >= 0x61 && lower <= 0x7a && ((random[i] as number) & 1) === 1 ? lower - 0x20 : lower;
   });
-}
-
-function formatRcode(rcode: number): string {
-  const name = Object.entries(RCODE).find(([, code]) => code === rcode)?.[0];
-  return name === undefined ? `response code ${rcode}` : name;
 }

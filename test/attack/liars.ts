@@ -52,10 +52,10 @@ export class ZoneTransport implements Transport {
         if (transport === "tcp") throw new Error("truncated by TCP");
         return undefined;
       case "txt":
-        return { kind: "txt", payload: content.payload, ttl: content.ttl, messageBytes, transport };
+        return { kind: "txt", payload: content.payload, ttl: content.ttl, messageBytes, transport, server: "test" };
       case "nodata":
       case "nxdomain":
-        return { kind: content.kind, ttl: content.ttl, messageBytes, transport };
+        return { kind: content.kind, ttl: content.ttl, messageBytes, transport, server: "test" };
       default:
         throw new ProofdnsError("UNREACHABLE", `the server answers with ${content.kind}`);
     }
@@ -85,11 +85,18 @@ export function lying(inner: Transport, lie: Lie): Transport {
 }
 
 export function txtReply(payload: Uint8Array, tcp = false): TxtReply {
-  return { kind: "txt", payload, ttl: 30, messageBytes: payload.length + 80, transport: tcp ? "tcp" : "udp" };
+  return {
+    kind: "txt",
+    payload,
+    ttl: 30,
+    messageBytes: payload.length + 80,
+    transport: tcp ? "tcp" : "udp",
+    server: "test",
+  };
 }
 
 export function denial(kind: "nodata" | "nxdomain" = "nodata", tcp = false): TxtReply {
-  return { kind, ttl: 5, messageBytes: 100, transport: tcp ? "tcp" : "udp" };
+  return { kind, ttl: 5, messageBytes: 100, transport: tcp ? "tcp" : "udp", server: "test" };
 }
 
 /** Changes the payloads at the names that match; with `udpOnly` the truth is told by TCP. */

@@ -92,7 +92,13 @@ export function policyWith(keys: Keys, rule: string): string {
 
 export function trustOf(
   keys: Keys,
-  options: { policy?: string; maxAge?: number; maxLag?: number; sumdbKey?: string } = {},
+  options: {
+    policy?: string;
+    maxAge?: number;
+    maxLag?: number;
+    sumdbKey?: string;
+    isFreshnessRequired?: boolean;
+  } = {},
 ): Trust {
   const { policy = policyOf(keys), sumdbKey = formatVerifierKey(keys.sumdb.verifierKey), ...rest } = options;
   return makeTrust({ zone: ZONE, policy, sumdbKey, sha256, ed25519, ...rest });
@@ -119,6 +125,8 @@ export interface WorldOptions {
   readonly keys?: Keys;
   /** Signs the tree heads in place of the sumdb key, under its name: a sumdb signature that is false. */
   readonly sumdbSeed?: Uint8Array;
+  /** The time of an epoch, Unix seconds; by default `timeOf`. Other times let a command with a clock of its own run on the world. */
+  readonly timeOf?: (epoch: number) => number;
 }
 
 /** What a hand-made epoch puts in place of the true one. */
@@ -136,13 +144,15 @@ export interface ForgedEpoch {
 export class World {
   readonly keys: Keys;
   readonly records: RecordLog;
+  readonly timeOf: (epoch: number) => number;
   readonly #snapshots: EpochSnapshot[] = [];
   readonly #leafHashes: Uint8Array[] = [];
   readonly #close: () => Promise<void>;
 
-  private constructor(keys: Keys, records: RecordLog, close: () => Promise<void>) {
+  private constructor(keys: Keys, records: RecordLog, timeOf: (epoch: number) => number, close: () => Promise<void>) {
     this.keys = keys;
     this.records = records;
+    this.timeOf = timeOf;
     this.#close = close;
   }
 
@@ -156,7 +166,7 @@ export class World {
       logKey: formatVerifierKey(keys.log.verifierKey),
       sumdbKey: formatVerifierKey(keys.sumdb.verifierKey),
     });
-    const world = new World(keys, records, async () => {
+    const world = new World(keys, records, options.timeOf ?? timeOf, async () => {
       await Promise.all(world.#snapshots.map(({ reader }) => reader.close()));
       await store.close();
       await rm(folder, { recursive: true, force: true });
@@ -168,7 +178,10 @@ export class World {
     });
     const times: EpochTimes[] = [];
     for (const treeSize of options.sizes) {
-      const state = await builder.build(world.#window(treeSize, options.sumdbSeed), timeOf(builder.state.epoch + 1));
+      const state = await builder.build(
+        world.#window(treeSize, options.sumdbSeed),
+        world.timeOf(builder.state.epoch + 1),
+      );
       const { epoch, leaf, log, tree, sumdbSizes } = state;
       if (leaf === undefined) throw new Error("no leaf");
       world.#leafHashes.push(computeEpochLeafHash(formatLeaf(leaf, keys.sumdb.verifierKey), sha256));
@@ -178,7 +191,7 @@ export class World {
         rootHash: log.root(epoch),
       });
       const logSignature = signNote(text, keys.log, ed25519).blob;
-      const cosignatures = cosignAll(keys, text, allAt(timeOf(epoch)));
+      const cosignatures = cosignAll(keys, text, allAt(world.timeOf(epoch)));
       await store.putSignature(epoch, logSignature);
       await store.putCosignatures(epoch, cosignatures);
       times.push(
@@ -197,7 +210,7 @@ export class World {
         reader: builder.reader(),
         sumdbKey: keys.sumdb.verifierKey,
         headVersion: 1,
-        nextEpochTime: timeOf(epoch + 1),
+        nextEpochTime: world.timeOf(epoch + 1),
         hasRecordProofs: true,
         sha256,
       });
@@ -254,7 +267,7 @@ export class World {
       tree,
       log,
       logSignature: signNote(text, logKey, ed25519).blob,
-      cosignatures: cosignAll(this.keys, text, forged.times ?? allAt(timeOf(epoch + 1))),
+      cosignatures: cosignAll(this.keys, text, forged.times ?? allAt(this.timeOf(epoch + 1))),
       sumdbSizes: [...before.sumdbSizes, treeHead.treeSize],
     };
   }
@@ -262,7 +275,7 @@ export class World {
   /** The verified head of an epoch, as its own time saw it. */
   head(epoch: number, trust: Trust = trustOf(this.keys)): VerifiedHead {
     const untrustedHead = this.answers(epoch).head(epoch);
-    return verifyHead({ trust, memory: undefined, now: timeOf(epoch) + 10, question: {}, untrustedHead });
+    return verifyHead({ trust, memory: undefined, now: this.timeOf(epoch) + 10, question: {}, untrustedHead });
   }
 
   /** What a client remembers that was last there in an epoch. */

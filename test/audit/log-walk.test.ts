@@ -155,11 +155,11 @@ describe("epochs by DNS", () => {
         const asked = /^(?:e([0-9]+)\.)?_head\.p1\./.exec(text);
         const found = epochs[Number(asked?.[1] ?? epochs.length) - 1];
         if (asked === null || found === undefined)
-          return { kind: "nodata", ttl: 5, messageBytes: 60, transport: "udp" };
+          return { kind: "nodata", ttl: 5, messageBytes: 60, transport: "udp", server: "test" };
         const { epoch, logSignature, cosignatures, peaks, leafText } = found;
         const leaf = parseLeaf(leafText, sumdbKey.verifierKey);
         const payload = encodeHead({ epoch, logSignature, ...leaf, cosignatures, form: "plain", hashes: peaks });
-        return { kind: "txt", payload, ttl: 30, messageBytes: payload.length + 60, transport: "udp" };
+        return { kind: "txt", payload, ttl: 30, messageBytes: payload.length + 60, transport: "udp", server: "test" };
       },
     };
     const source = new DnsEpochSource({ transport, zone: ZONE, sumdbKey: sumdbKey.verifierKey, sha256 });

@@ -116,6 +116,17 @@ test("asks for the newest head again after 30 seconds, not before", async () => 
   assert.equal(server.asked.filter((name) => HEAD.test(name)).length, 2);
 });
 
+test("asks for the newest head again if the clock went back", async () => {
+  const s = await scene();
+  const server = s.server();
+  let now = NOW;
+  const client = s.client(server, { now: () => now });
+  await client.lookup(STEADY);
+  now -= 3600;
+  // Beside a clock of an hour ago the head is from the future.
+  assert.equal((await refusal(() => client.lookup(ABSENT))).code, "FROM_FUTURE");
+});
+
 test("asks again for a head that failed", async () => {
   const s = await scene();
   let isDown = true;

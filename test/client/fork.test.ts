@@ -3,10 +3,11 @@ import { writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { after, test } from "node:test";
 import { Client } from "../../src/client/client.ts";
-import { FolderMemoryStore } from "../../src/client/memory-store.ts";
+import { FolderMemoryStore } from "../../src/client/memory-folder.ts";
 import type { Transport } from "../../src/client/transport.ts";
-import { verifyForkEvidence } from "../../src/client/verify/index.ts";
+import { verifyForkEvidence } from "../../src/client/verify/files.ts";
 import { EpochAnswers } from "../../src/dns/answers.ts";
+import { parseName } from "../../src/dns/name.ts";
 import { RecordLog } from "../../src/sumdb/record-log.ts";
 import { concatBytes, encodeUtf8 } from "../../src/vindex/bytes.ts";
 import { ProofdnsError } from "../../src/vindex/error.ts";
@@ -16,7 +17,7 @@ import { decodeAnswer, encodeAnswer, encodeLogProof } from "../../src/vindex/pay
 import { computeConsistencyProof, computeLogInclusionProof } from "../../src/vindex/tlog.ts";
 import { denial, hide, lying, redirect, swap, tamper, txtReply, ZoneTransport } from "../attack/liars.ts";
 import { record } from "../attack/records.ts";
-import { allAt, sha256 } from "../attack/world.ts";
+import { allAt, sha256, trustOf, ZONE } from "../attack/world.ts";
 import { EPOCHS, FORKED_AT, makeFork, makeWorld, NOW, records, refusal, Scene, STEADY, sizeOf } from "./scene.ts";
 
 /** An operator with all keys who shows another log; and caches that only make it look so. */
@@ -38,6 +39,11 @@ async function scene(remembered?: number): Promise<Scene> {
 }
 
 const CONSISTENCY = /_consistency$/;
+
+/** A name below the log's label in wire format. */
+function nameOf(text: string): Uint8Array {
+  return parseName(`${text}.p1.${ZONE}`);
+}
 
 /** The other side of the fork, with all its proofs. */
 function forked(epoch = EPOCHS): ZoneTransport {
@@ -104,7 +110,7 @@ test("finds the fork of a log of a power of two by the other tree of that size",
   const s = await scene(8);
   const server = forked();
   await s.refuses("FORK", server);
-  assert.ok(server.asked.includes("tcp e8._head"));
+  assert.ok(server.asked.includes("e8._head"));
   await checkEvidence(s, logKey, 8, 8);
 });
 
@@ -182,6 +188,41 @@ test("finds the fork that one answer names", async () => {
   const lie = swap(s.server(), /^steady/, () => old);
   await s.refuses("FORK", redirect(lie, /^e13\._head$/, forked(13)));
   await checkEvidence(s, logKey, 13, EPOCHS);
+});
+
+test("finds the fork between two newer epochs that lookups name at once, in whatever order they come in", async () => {
+  // The newest head is of the trunk, which both sides continue. Nothing shows the fork but each beside the other.
+  const answerOf = (side: typeof world, epoch: number, path: string): Uint8Array =>
+    side.answers(epoch).moduleAnswer(computeIndexKey(path, sha256));
+  for (const [one, other, code] of [
+    [12, 13, "FORK"],
+    [13, 14, "FORK"],
+    // The proof that is shown is of another larger tree: it shows only that something is wrong.
+    [13, 12, "EXTENSION_NOT_PROVEN"],
+  ] as const) {
+    for (const isSecondSlow of [false, true]) {
+      const s = await scene();
+      const truth = s.server();
+      const trunk = s.server(5, allAt(NOW - 60));
+      const first = new RegExp(`^e${one}\\._head$|^5\\.${one}\\._consistency$|^m1\\.`);
+      const second = new RegExp(`^e${other}\\._head$|^5\\.${other}\\._consistency$|^m2\\.`);
+      const sides = lying(forked(), async ({ name }) => {
+        if (name === "_head") return trunk.query(nameOf(name));
+        if (name.startsWith("m1.")) return txtReply(answerOf(world, one, "example.com/m1"));
+        if (name.startsWith("m2.")) return txtReply(answerOf(fork, other, "example.com/m2"));
+        if (first.test(name)) return truth.query(nameOf(name));
+        if (second.test(name) && isSecondSlow) await new Promise((resolve) => setTimeout(resolve, 20));
+        return undefined;
+      });
+      const client = s.client(sides, { trust: trustOf(world.keys, { maxLag: 86_400 }) });
+      const ends = await Promise.allSettled(
+        ["m1", "m2"].map((m) => client.lookup({ kind: "module", path: `example.com/${m}` })),
+      );
+      const failed = ends.filter((end) => end.status === "rejected").map((end) => (end.reason as ProofdnsError).code);
+      assert.deepEqual(failed, [code], `${one} and ${other}`);
+      assert.equal((await s.evidence()).length, 1);
+    }
+  }
 });
 
 test("keeps one piece of evidence for lookups that see one fork together", async () => {

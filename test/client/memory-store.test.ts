@@ -5,8 +5,9 @@ import { chmod, copyFile, mkdir, readFile, stat, writeFile } from "node:fs/promi
 import { dirname, join } from "node:path";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { FolderMemoryStore, NoMemoryStore } from "../../src/client/memory-store.ts";
-import { formatMemory, parseMemory } from "../../src/client/verify/index.ts";
+import { FolderMemoryStore } from "../../src/client/memory-folder.ts";
+import { NoMemoryStore } from "../../src/client/memory-store.ts";
+import { formatMemory, parseMemory } from "../../src/client/verify/files.ts";
 import { decodeUtf8 } from "../../src/vindex/bytes.ts";
 import { ProofdnsError } from "../../src/vindex/error.ts";
 import { formatVerifierKey } from "../../src/vindex/note.ts";
@@ -161,7 +162,8 @@ test("refuses a memory whose fields do not belong together", async () => {
     { peaks: [...json().peaks, ...json().peaks] },
     { peaks: other.peaks },
     { logSignature: other["logSignature"] },
-    { ageTime: 0 },
+    { ageTime: -1 },
+    { ageTime: 0.5 },
     { ageTime: "now" },
     { ageTime: 1e300 },
     { type: undefined },

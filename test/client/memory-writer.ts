@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
-import { FolderMemoryStore } from "../../src/client/memory-store.ts";
-import { makeTrust, parseMemory } from "../../src/client/verify/index.ts";
+import { FolderMemoryStore } from "../../src/client/memory-folder.ts";
+import { parseMemory } from "../../src/client/verify/files.ts";
+import { makeTrust } from "../../src/client/verify/index.ts";
 import { nodeEd25519, nodeSha256 } from "../../src/vindex/platform.ts";
 
 /**

@@ -3,7 +3,7 @@ import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { Client, type LookupOptions } from "../../src/client/client.ts";
-import { FolderMemoryStore } from "../../src/client/memory-store.ts";
+import { FolderMemoryStore } from "../../src/client/memory-folder.ts";
 import type { Transport } from "../../src/client/transport.ts";
 import type { Subject, Trust } from "../../src/client/verify/index.ts";
 import { type ErrorCode, ProofdnsError } from "../../src/vindex/error.ts";

@@ -65,6 +65,8 @@ async function fake(
 const honest = (query: Uint8Array): Uint8Array =>
   respond(query, "udp", makeTestZone(), makeData(), NOW) ?? assert.fail("no reply");
 const frame = (bytes: Uint8Array): Uint8Array => concatBytes(u16(bytes.length), bytes);
+/** Where the OPT of a query begins. */
+const QUESTION_END = 12 + GO4.length + 4;
 /** The query as a reply with these flags and records. */
 const reply = (
   query: Uint8Array,
@@ -77,7 +79,7 @@ const reply = (
     u16(0x8100 | flags),
     u16(1),
     ...counts.map(u16),
-    query.subarray(12, query.length - 11),
+    query.subarray(12, QUESTION_END),
     ...records,
   );
 const txt = (...bytes: number[]): Uint8Array =>
@@ -92,6 +94,9 @@ const txt = (...bytes: number[]): Uint8Array =>
   );
 const refused = (code: ErrorCode, why: RegExp) => (error: unknown) =>
   isProofdnsError(error, code) && (why.test(error.message) || assert.fail(error.message));
+
+/** A query that is sent again on a busy machine keeps its ID. */
+const idsOf = (seen: Fake["seen"]): Set<string> => new Set(seen.map(({ query }) => String(query.subarray(0, 2))));
 
 describe("a DNS transport", () => {
   let port = 0;
@@ -162,9 +167,9 @@ describe("a DNS transport", () => {
     for (let i = 0; i < 8; i++) await transport.query(GO4);
     for (const { query } of seen) {
       ids.add(String(query.subarray(0, 2)));
-      cases.add(String(query.subarray(12, query.length - 15)));
+      cases.add(String(query.subarray(12, 12 + GO4.length)));
       assert.equal(
-        Buffer.from(query.subarray(12, query.length - 15))
+        Buffer.from(query.subarray(12, 12 + GO4.length))
           .toString("latin1")
           .toLowerCase(),
         Buffer.from(GO4).toString("latin1"),
@@ -216,7 +221,7 @@ describe("a DNS transport", () => {
     const { transport } = await fake((query) => {
       const otherId = honest(query);
       otherId[0] = (otherId[0] ?? 0) ^ 1;
-      const otherName = honest(concatBytes(query.subarray(0, 12), wire("x.y"), query.subarray(-15)));
+      const otherName = honest(concatBytes(query.subarray(0, 12), wire("x.y"), query.subarray(12 + GO4.length)));
       return [
         new Uint8Array(0),
         new Uint8Array(5),
@@ -343,6 +348,58 @@ describe("a DNS transport", () => {
       await assert.rejects(transport.query(GO4), refused("UNREACHABLE", why));
     });
   }
+
+  it("takes a reply once, however often it comes", async () => {
+    const { transport, seen } = await fake(
+      (query) => [honest(query), honest(query), honest(query)],
+      (query) => Array.from({ length: 3 }, () => frame(honest(query))),
+    );
+    for (const tcp of [false, true, false]) {
+      const replies = await Promise.all([transport.query(GO4, { tcp }), transport.query(GO4)]);
+      assert.ok(replies.every(({ kind }) => kind === "txt"));
+    }
+    assert.equal(idsOf(seen).size, 6);
+  });
+
+  it("asks the other addresses of a name where one does not answer", async () => {
+    const { transport, seen } = await fake(honest);
+    await transport.query(GO4);
+    // Where the name has an IPv6 address, too, nobody listens there.
+    const port = Number(/:(\d+)$/.exec((await transport.query(GO4)).server)?.[1]);
+    const byName = new DnsTransport({ server: `localhost:${port}`, ...fast });
+    for (let i = 0; i < 3; i++) assert.equal((await byName.query(GO4)).kind, "txt");
+    assert.equal(idsOf(seen).size, 5);
+  });
+
+  it("leaves no socket and no timer behind, however a query ends", async () => {
+    const ends: [udp: (query: Uint8Array) => Reply, tcp: (query: Uint8Array) => Reply][] = [
+      [honest, (query) => frame(honest(query))],
+      [() => undefined, () => []],
+      [(query) => reply(query, 0x200), (query) => frame(honest(query)).subarray(0, 30)],
+      [(query) => reply(query, 0x200), () => undefined],
+      [(query) => reply(query, 2), (query) => frame(reply(query, 2))],
+      [() => new Array(150).fill(new Uint8Array(3)), () => new Array(300).fill(frame(new Uint8Array(12)))],
+    ];
+    const held = (): number =>
+      process.getActiveResourcesInfo().filter((what) => /UDP|TCPSocket|TCPWrap|GetAddrInfo/.test(what)).length;
+    for (const [udp, tcp] of ends) {
+      const { transport } = await fake(udp, tcp);
+      const before = held();
+      const calls = [false, true].flatMap((byTcp) => {
+        const controller = new AbortController();
+        setTimeout(() => controller.abort(new Error("enough")), 10);
+        return [
+          transport.query(GO4, { tcp: byTcp }),
+          transport.query(GO4, { tcp: byTcp, signal: controller.signal }),
+          transport.query(GO4, { tcp: byTcp, signal: AbortSignal.abort(new Error("enough")) }),
+        ];
+      });
+      await Promise.allSettled(calls);
+      // The other side closes its ends a little later.
+      for (let tries = 0; held() > before && tries < 100; tries++) await sleep(10);
+      assert.ok(held() <= before, `${held()} instead of ${before}`);
+    }
+  });
 
   it("stops when it is told to", async () => {
     const { transport } = await fake(

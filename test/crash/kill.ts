@@ -12,7 +12,7 @@ import { fileURLToPath } from "node:url";
 import { formatHostPort } from "../../src/cli/host-port.ts";
 import { readSignerKey } from "../../src/cli/key-file.ts";
 import { Client } from "../../src/client/client.ts";
-import { FolderMemoryStore } from "../../src/client/memory-store.ts";
+import { FolderMemoryStore } from "../../src/client/memory-folder.ts";
 import { Questions } from "../../src/client/questions.ts";
 import { DnsTransport } from "../../src/client/transport-dns.ts";
 import { makeTrust, type Trust } from "../../src/client/verify/index.ts";

@@ -43,10 +43,17 @@ class Settings:
     now: int
     max_age: int
     max_lag: int
+    freshness_required: bool = True
 
 
 def settings(
-    zone: str, policy_text: str, sumdb_key: str, now: int, max_age: int = 86_400, max_lag: int = 900
+    zone: str,
+    policy_text: str,
+    sumdb_key: str,
+    now: int,
+    max_age: int = 86_400,
+    max_lag: int = 900,
+    freshness_required: bool = True,
 ) -> Settings:
     origin = f"{zone}/p1"
     with refusing("MALFORMED_POLICY"):
@@ -56,7 +63,7 @@ def settings(
         raise Refused("NO_LOG_KEY")
     with refusing("MALFORMED_VERIFIER_KEY"):
         key = notes.parse_vkey(sumdb_key, notes.TYPE_ED25519)
-    return Settings(origin, policy, log_key, key, now, max_age, max_lag)
+    return Settings(origin, policy, log_key, key, now, max_age, max_lag, freshness_required)
 
 
 @dataclass(frozen=True)
@@ -105,9 +112,10 @@ def verify_head(
     s: Settings, known: Optional[Head], form: str, asked: Optional[int], payload: bytes, consistency: Optional[bytes]
 ) -> Head:
     head, cosignatures = _signed_head(s, known, form, asked, payload, consistency)
-    window = _fresh(s, cosignatures)
-    _require_consistency(known, head, form, consistency)
-    return replace(head, age_time=age_time(s, window))
+    unknown = s.policy.quorum == "none" and not s.freshness_required
+    age = 0 if unknown else age_time(s, _fresh(s, cosignatures))
+    _require_consistency(s, known, head, form, consistency, age)
+    return replace(head, age_time=age)
 
 
 def _signed_head(
@@ -214,10 +222,14 @@ def _fresh(s: Settings, cosignatures: Cosignatures) -> Cosignatures:
     return window
 
 
-def _require_consistency(known: Optional[Head], head: Head, form: str, consistency: Optional[bytes]) -> None:
-    """Step 10. Since m < e the frontier itself is the extension."""
+def _require_consistency(
+    s: Settings, known: Optional[Head], head: Head, form: str, consistency: Optional[bytes], age: int
+) -> None:
+    """Step 10. Since m < e the frontier itself is the extension. An age of 0 is unknown."""
     if known is None or known.epoch == head.epoch or consistency is not None:
         return
+    if known.epoch > head.epoch and 0 not in (age, known.age_time):
+        require(known.age_time - age <= s.max_lag, "LAGGING")
     require(form == "since" and head.epoch > known.epoch, "CONSISTENCY_MISSING")
 
 
@@ -388,7 +400,7 @@ def verify_answer(s: Settings, head: Head, newest: Optional[Head], subject: Subj
     require(decoded.proof.epoch == head.epoch, "WRONG_EPOCH")
     require(_map_proof_holds(head, subject, decoded), "BAD_PROOF")
     answer = _present(head, subject, decoded) if present else Answer([])
-    if newest is not None and newest.epoch > head.epoch:
+    if newest is not None and newest.epoch > head.epoch and 0 not in (newest.age_time, head.age_time):
         require(newest.age_time - head.age_time <= s.max_lag, "LAGGING")
     return answer
 
@@ -514,7 +526,7 @@ def verify_age(
     require(satisfies(s, cosignatures), "NO_QUORUM")
     early = [c for c in cosignatures if c.time <= time]
     require(satisfies(s, early), "TOO_YOUNG")
-    _require_consistency(newest, head, "plain", consistency)
+    _require_consistency(s, newest, head, "plain", consistency, 0)
     times = sorted({c.time for c in early})
     since = next(t for t in times if satisfies(s, [c for c in early if c.time <= t]))
     return head, since

@@ -13,6 +13,7 @@ import dns
 import ed25519
 import mapfn
 import notes
+import prooffile
 import tlog
 import tree
 from encoding import Malformed, Refused, unhex
@@ -269,7 +270,13 @@ def op_txt(v: Vector) -> Value:
 
 def _settings(v: Vector) -> client.Settings:
     return client.settings(
-        v["zone"], v["policy"], v["sumdbKey"], v["now"], v.get("maxAge", 86_400), v.get("maxLag", 900)
+        v["zone"],
+        v["policy"],
+        v["sumdbKey"],
+        v["now"],
+        v.get("maxAge", 86_400),
+        v.get("maxLag", 900),
+        v.get("isFreshnessRequired", True),
     )
 
 
@@ -388,6 +395,32 @@ def op_audit_evidence(v: Vector) -> Value:
     return {"epoch": epoch, "fault": fault}
 
 
+# --- proof-file.json ------------------------------------------------------------------------------
+
+
+def op_proof_file(v: Vector) -> Value:
+    s = client.settings(
+        v["zone"], v["policy"], v["sumdbKey"], 0, v["maxAge"], v["maxLag"], v.get("isFreshnessRequired", True)
+    )
+    proven = prooffile.verify(s, v["text"], v["now"], v["subject"])
+    record = proven.record
+    return {
+        "subject": proven.subject,
+        "epoch": proven.epoch,
+        "ageTime": proven.age_time,
+        "value": proven.value,
+        "versions": proven.versions,
+        "record": None
+        if record is None
+        else {
+            "version": record.version,
+            "index": record.index,
+            "zipHash": record.zip_hash.hex(),
+            "goModHash": record.go_mod_hash.hex(),
+        },
+    }
+
+
 OPERATIONS: dict[str, Callable[[Vector], Value]] = {
     "record": op_record,
     "version": op_version,
@@ -416,4 +449,5 @@ OPERATIONS: dict[str, Callable[[Vector], Value]] = {
     "evidence": op_evidence,
     "transition": op_transition,
     "audit-evidence": op_audit_evidence,
+    "proof-file": op_proof_file,
 }

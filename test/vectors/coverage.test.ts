@@ -22,7 +22,7 @@ function codesOf(vectors: readonly Vector[]): Map<string, Set<string>> {
 const TRUST = ["MALFORMED_POLICY", "NO_LOG_KEY", "MALFORMED_VERIFIER_KEY"];
 const SIGNED = ["MALFORMED_ANSWER", "BAD_LOG_SIGNATURE", "BAD_SUMDB_SIGNATURE", "BAD_COSIGNATURE"];
 const FRESH = ["NO_FRESHNESS", "NO_QUORUM", "STALE", "FROM_FUTURE"];
-const MEMORY = ["FORK", "EXTENSION_NOT_PROVEN", "SUMDB_FORK", "SUMDB_ROLLBACK", "CONSISTENCY_MISSING"];
+const MEMORY = ["FORK", "EXTENSION_NOT_PROVEN", "SUMDB_FORK", "SUMDB_ROLLBACK", "LAGGING", "CONSISTENCY_MISSING"];
 const HEAD = [...TRUST, ...SIGNED, "WRONG_EPOCH", "BAD_LEAF", ...MEMORY, ...FRESH];
 
 /** Every code that an operation can end with. */
@@ -30,12 +30,12 @@ const CODES: { readonly [operation: string]: readonly string[] } = {
   head: HEAD,
   answer: [
     ...HEAD,
-    ...["BAD_PROOF", "BAD_VALUE", "BAD_STATE_TEXT", "BAD_MAJORS", "LAGGING"],
+    ...["BAD_PROOF", "BAD_VALUE", "BAD_STATE_TEXT", "BAD_MAJORS"],
     ...["VERSIONS_MISSING", "BAD_VERSIONS", "BAD_RECORD_PROOF"],
   ],
   sumdb: [...HEAD, "SUMDB_EXTENSION_NOT_PROVEN"],
-  // The newest head is verified without a memory: no leaf is compared.
-  age: [...HEAD.filter((code) => code !== "BAD_LEAF"), "TOO_YOUNG"],
+  // The newest head is verified without a memory: no leaf is compared, and an older head is what was asked.
+  age: [...HEAD.filter((code) => code !== "BAD_LEAF" && code !== "LAGGING"), "TOO_YOUNG"],
   evidence: ["MALFORMED_EVIDENCE", "BAD_SIGNATURE", "BAD_PROOF"],
 };
 
@@ -84,6 +84,16 @@ test("every operation of client.json has vectors that are accepted", () => {
       operation,
     );
   }
+});
+
+test("every refusal that proof-file.md names occurs in proof-file.json", () => {
+  const named = [...readSpec("proof-file.md").matchAll(/`([A-Z][A-Z_]{3,})`/g)].map((match) => match[1] as string);
+  const found = new Set([...codesOf(readVectors("proof-file.json")).values()].flatMap((codes) => [...codes]));
+  assert.ok(named.length > 8, "the codes of proof-file.md are not found");
+  assert.deepEqual(
+    named.filter((code) => !found.has(code)),
+    [],
+  );
 });
 
 test("every section of dns.md occurs in payloads that are accepted", () => {

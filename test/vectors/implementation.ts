@@ -28,6 +28,7 @@ export interface Implementation {
   readonly toolchainValue: typeof import("../../src/vindex/toolchain-value.ts");
   readonly version: typeof import("../../src/vindex/version.ts");
   readonly verify: typeof import("../../src/client/verify/index.ts");
+  readonly verifyFiles: typeof import("../../src/client/verify/files.ts");
   readonly moduleName: typeof import("../../src/dns/module-name.ts");
   readonly name: typeof import("../../src/dns/name.ts");
   readonly question: typeof import("../../src/dns/question.ts");
@@ -61,6 +62,7 @@ const FILES: { readonly [K in keyof Implementation]: string } = {
   toolchainValue: "vindex/toolchain-value.ts",
   version: "vindex/version.ts",
   verify: "client/verify/index.ts",
+  verifyFiles: "client/verify/files.ts",
   moduleName: "dns/module-name.ts",
   name: "dns/name.ts",
   question: "dns/question.ts",

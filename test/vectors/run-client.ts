@@ -29,6 +29,7 @@ interface Common extends Vector {
   readonly sumdbKey: string;
   readonly maxAge: number;
   readonly maxLag: number;
+  readonly isFreshnessRequired?: boolean;
   readonly now: number;
   readonly memory: MemoryFields | null;
 }
@@ -38,9 +39,9 @@ export function clientOperations(i: Implementation, isFast: boolean): { [operati
   const verify: Verify = i.verify;
 
   const trustOf = (vector: Common): Trust => {
-    const { zone, policy, sumdbKey, maxAge, maxLag } = vector;
+    const { zone, policy, sumdbKey, maxAge, maxLag, isFreshnessRequired = true } = vector;
     const platform = isFast ? { sha256: i.platform.nodeSha256, ed25519: i.platform.nodeEd25519() } : {};
-    return verify.makeTrust({ zone, policy, sumdbKey, maxAge, maxLag, ...platform });
+    return verify.makeTrust({ zone, policy, sumdbKey, maxAge, maxLag, isFreshnessRequired, ...platform });
   };
   const memoryOf = (trust: Trust, fields: MemoryFields | null): Memory | undefined => {
     if (fields === null) return undefined;
@@ -162,7 +163,7 @@ export function clientOperations(i: Implementation, isFast: boolean): { [operati
     },
     evidence(vector) {
       const { evidence, key } = vector as Vector & { evidence: unknown; key: string };
-      verify.verifyForkEvidence(evidence, key);
+      i.verifyFiles.verifyForkEvidence(evidence, key);
       return "ok";
     },
   };

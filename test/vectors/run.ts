@@ -4,6 +4,7 @@ import { auditOperations } from "./run-audit.ts";
 import { clientOperations } from "./run-client.ts";
 import { logOperations, mapOperations, type Operation, treeOperations } from "./run-core.ts";
 import { dnsOperations } from "./run-dns.ts";
+import { proofFileOperations } from "./run-proof-file.ts";
 import { readVectors, VECTOR_FILES, type Vector, type VectorFile } from "./vectors.ts";
 
 /** A vector for which an implementation finds something else than what is expected. */
@@ -33,6 +34,7 @@ export function makeRunner(
     "dns.json": dnsOperations(implementation),
     "client.json": clientOperations(implementation, isFast),
     "audit.json": auditOperations(implementation, isFast),
+    "proof-file.json": proofFileOperations(implementation, isFast),
   };
   return (file, vector) => {
     const run = operations[file][vector.operation];

@@ -7,7 +7,15 @@ export interface Vector {
   readonly expect: unknown;
 }
 
-export const VECTOR_FILES = ["map.json", "tree.json", "log.json", "dns.json", "client.json", "audit.json"] as const;
+export const VECTOR_FILES = [
+  "map.json",
+  "tree.json",
+  "log.json",
+  "dns.json",
+  "client.json",
+  "audit.json",
+  "proof-file.json",
+] as const;
 
 export type VectorFile = (typeof VECTOR_FILES)[number];
 

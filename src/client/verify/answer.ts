@@ -90,7 +90,9 @@ export function verifyAnswer(input: AnswerInput): VerifiedAnswer {
   verifyProof(trust, answer, subject, head);
   const result = answer.text === "" ? ({ kind: "absent", head } as const) : readValue(input, answer);
   const { newest } = input;
-  if (newest !== undefined && newest.epoch > head.epoch && newest.ageTime - head.ageTime > trust.maxLag) {
+  // An age time of 0 is none: what is not known to be fresh is not known to lag.
+  const isDated = newest !== undefined && newest.ageTime > 0 && head.ageTime > 0;
+  if (isDated && newest.epoch > head.epoch && newest.ageTime - head.ageTime > trust.maxLag) {
     throw new ProofdnsError(
       "LAGGING",
       `the answer is of epoch ${head.epoch}, ${newest.ageTime - head.ageTime} s older than epoch ${newest.epoch}; at most ${trust.maxLag} s are allowed`,

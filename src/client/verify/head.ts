@@ -1,30 +1,18 @@
-import { encodeUtf8, equalBytes } from "../../vindex/bytes.ts";
-import { formatCheckpoint, formatTreeHead, type TreeHead } from "../../vindex/checkpoint.ts";
+import { encodeUtf8 } from "../../vindex/bytes.ts";
+import { formatCheckpoint, formatTreeHead } from "../../vindex/checkpoint.ts";
 import { type Cosignature, verifyCosignature } from "../../vindex/cosignature.ts";
 import { type ErrorCode, ProofdnsError } from "../../vindex/error.ts";
-import { makeForkEvidence } from "../../vindex/evidence.ts";
 import { Frontier } from "../../vindex/frontier.ts";
-import { computeEpochLeafHash, type EpochLeaf, formatLeaf, formatSignedTreeHead } from "../../vindex/leaf.ts";
-import { formatNote, formatVerifierKey } from "../../vindex/note.ts";
-import { decodeHead, decodeLogProof, type HeadPayload } from "../../vindex/payload.ts";
+import { computeEpochLeafHash, type EpochLeaf, formatLeaf } from "../../vindex/leaf.ts";
+import { decodeHead, type HeadPayload } from "../../vindex/payload.ts";
 import { firstQuorumTime, freshestQuorumTime } from "../../vindex/policy.ts";
 import type { Hash } from "../../vindex/sha256.ts";
-import { type ConsistencyRoots, computeConsistencyRoots } from "../../vindex/tlog.ts";
+import { compareHeads, missingConsistency, type SignedHead } from "./extension.ts";
 import { MAX_SKEW, type Trust } from "./trust.ts";
-
-/** A checkpoint of the log with its newest leaf, all of it signed. */
-export interface SignedHead {
-  readonly epoch: number;
-  /** Root of the log of size `epoch`. */
-  readonly rootHash: Hash;
-  readonly logSignature: Uint8Array;
-  readonly frontier: Frontier;
-  readonly leaf: EpochLeaf;
-}
 
 /** What a client remembers of a log between verifications (spec/client.md §1). */
 export interface Memory extends SignedHead {
-  /** Unix seconds: the oldest time in the freshest quorum that was seen on it. */
+  /** Unix seconds: the oldest time in the freshest quorum that was seen on it. 0: nothing proves its age (`quorum none`). */
   readonly ageTime: number;
 }
 
@@ -32,6 +20,10 @@ declare const verified: unique symbol;
 
 /** A head that `verifyHead` returned; nothing else makes one. */
 export interface VerifiedHead extends Memory {
+  /** Those of the policy's witnesses, all of them verified, whatever their time. */
+  readonly cosignatures: readonly Cosignature[];
+  /** Inclusion proof of the leaf in the log of size `epoch`, from leaf to root; undefined where the head was asked since its own epoch. */
+  readonly inclusion: readonly Hash[] | undefined;
   readonly [verified]: true;
 }
 
@@ -63,11 +55,11 @@ export interface HeadInput {
  */
 export function verifyHead(input: HeadInput): VerifiedHead {
   const { trust, memory, now } = input;
-  const { head, cosignatures } = verifySignedHead(input);
+  const { head, cosignatures, inclusion } = verifySignedHead(input);
   const isExtended = checkMemory(trust, memory, head, input);
   const ageTime = checkFreshness(trust, cosignatures, now);
-  if (!isExtended) throw missingConsistency();
-  return { ...head, ageTime } as VerifiedHead;
+  if (!isExtended) throw missingConsistency(trust, lagBehind(memory, head, ageTime));
+  return { ...head, ageTime, cosignatures, inclusion } as unknown as VerifiedHead;
 }
 
 /** What `verifyAge` proved: every record below the head's sumdb size was public at `publicSince`. */
@@ -98,18 +90,27 @@ export function verifyAge(input: {
     cosignatures.filter((cosignature) => cosignature.time <= time),
   );
   if (publicSince === undefined) throw new ProofdnsError("TOO_YOUNG", `no quorum of cosignatures up to ${time}`);
-  if (!isExtended) throw missingConsistency();
+  // Behind on purpose: how far is what was asked.
+  if (!isExtended) throw missingConsistency(trust, 0);
   return { ...head, publicSince };
 }
 
-function missingConsistency(): ProofdnsError {
-  return new ProofdnsError("CONSISTENCY_MISSING", "no proof that the head and the remembered one are of one log");
+/** Seconds that a smaller head's age lies before the memory's; 0 if it is not smaller or an age is unknown. */
+function lagBehind(memory: Memory | undefined, head: SignedHead, ageTime: number): number {
+  if (memory === undefined || head.epoch > memory.epoch || ageTime === 0) return 0;
+  return Math.max(0, memory.ageTime - ageTime);
 }
 
 type SignedInput = Pick<HeadInput, "trust" | "memory" | "question" | "untrustedHead">;
 
+interface SignedParts {
+  readonly head: SignedHead;
+  readonly cosignatures: Cosignature[];
+  readonly inclusion: readonly Hash[] | undefined;
+}
+
 /** Steps 1 to 7: decoding, and every signature. */
-function verifySignedHead(input: SignedInput): { head: SignedHead; cosignatures: Cosignature[] } {
+function verifySignedHead(input: SignedInput): SignedParts {
   const { trust, memory, question } = input;
   const { since } = question;
   const payload = decodeHead(input.untrustedHead, since === undefined ? "plain" : "since");
@@ -126,7 +127,7 @@ function verifySignedHead(input: SignedInput): { head: SignedHead; cosignatures:
     sumdbSignature: payload.sumdbSignature,
   };
   const leafText = formatLeaf(leaf, trust.sumdbKey);
-  const frontier = computeFrontier(trust, memory, since, payload, leafText);
+  const { frontier, before } = computeFrontier(trust, memory, since, payload, leafText);
   const rootHash = frontier.root();
   const checkpointText = formatCheckpoint({ origin: trust.origin, treeSize: epoch, rootHash });
   verifySignature(trust, "BAD_LOG_SIGNATURE", trust.logKey.publicKey, checkpointText, payload.logSignature);
@@ -137,10 +138,11 @@ function verifySignedHead(input: SignedInput): { head: SignedHead; cosignatures:
     const witness = trust.policy.witnesses.find(({ verifierKey }) => verifierKey.keyId === cosignature.keyId);
     if (witness === undefined) continue;
     verifyCosignature(checkpointText, cosignature, witness.verifierKey, trust.ed25519);
-    cosignatures.push(cosignature);
+    cosignatures.push({ ...cosignature, signature: cosignature.signature.slice() });
   }
   const head = { epoch, rootHash, logSignature: payload.logSignature.slice(), frontier, leaf: copyLeaf(leaf) };
-  return { head, cosignatures };
+  // The newest leaf's siblings are the peaks of the log before it, the smallest first.
+  return { head, cosignatures, inclusion: before?.peaks.toReversed() };
 }
 
 /** What is kept must not alias the packet that it came in. */
@@ -152,14 +154,14 @@ function copyLeaf({ mapRoot, treeHead, sumdbSignature }: EpochLeaf): EpochLeaf {
   };
 }
 
-/** Steps 3 and 4: the frontier of the log with the new leaf. */
+/** Steps 3 and 4: the frontier of the log with the new leaf, and that of the log before it unless it is the remembered one. */
 function computeFrontier(
   trust: Trust,
   memory: Memory | undefined,
   since: number | undefined,
   payload: HeadPayload,
   leafText: string,
-): Frontier {
+): { frontier: Frontier; before: Frontier | undefined } {
   const hashes = payload.hashes.map((hash) => hash.slice());
   const malformed = (cause: unknown): never => {
     if (!(cause instanceof ProofdnsError)) throw cause;
@@ -168,7 +170,8 @@ function computeFrontier(
   const leafHash = computeEpochLeafHash(leafText, trust.sha256);
   if (since === undefined) {
     try {
-      return Frontier.of(payload.epoch - 1, hashes, trust.sha256).append(leafHash);
+      const before = Frontier.of(payload.epoch - 1, hashes, trust.sha256);
+      return { frontier: before.append(leafHash), before };
     } catch (error) {
       return malformed(error);
     }
@@ -179,10 +182,11 @@ function computeFrontier(
     if (leafText !== formatLeaf(memory.leaf, trust.sumdbKey)) {
       throw new ProofdnsError("BAD_LEAF", `another leaf for epoch ${since} than the remembered one`);
     }
-    return memory.frontier;
+    return { frontier: memory.frontier, before: undefined };
   }
   try {
-    return memory.frontier.extend(payload.epoch - 1, hashes).append(leafHash);
+    const before = memory.frontier.extend(payload.epoch - 1, hashes);
+    return { frontier: before.append(leafHash), before };
   } catch (error) {
     return malformed(error);
   }
@@ -214,130 +218,10 @@ function checkMemory(
   input: Pick<HeadInput, "question" | "untrustedConsistency">,
 ): boolean {
   if (memory === undefined) return true;
-  if (head.epoch === memory.epoch) {
-    if (equalBytes(head.rootHash, memory.rootHash)) return true;
-    throw new ProofdnsError("FORK", `the log signed two different trees of size ${head.epoch}`, {
-      evidence: makeForkEvidence(formatVerifierKey(trust.logKey), signedNote(trust, memory), signedNote(trust, head)),
-    });
-  }
-  checkSumdbHeads(trust, memory, head);
   // Since the remembered epoch, the frontier itself proves the extension; a proof that is there is checked all the same.
-  if (input.untrustedConsistency === undefined) return input.question.since !== undefined && head.epoch > memory.epoch;
-  const [older, newer] = head.epoch < memory.epoch ? [head, memory] : [memory, head];
-  verifyExtension({
-    trust,
-    untrustedProof: input.untrustedConsistency,
-    older: { treeSize: older.epoch, rootHash: older.rootHash },
-    newer: { treeSize: newer.epoch, rootHash: newer.rootHash },
-    notes: [signedNote(trust, older), signedNote(trust, newer)],
-    key: formatVerifierKey(trust.logKey),
-    what: "log",
-  });
-  return true;
-}
-
-/** The checkpoint of a head as a note with the log's signature. */
-export function signedNote(trust: Trust, head: SignedHead): string {
-  const text = formatCheckpoint({ origin: trust.origin, treeSize: head.epoch, rootHash: head.rootHash });
-  const { keyName, keyId } = trust.logKey;
-  return formatNote(text, [{ keyName, keyId, blob: head.logSignature }]);
-}
-
-/** Steps 8.2 and 8.3: the sumdb grows with the epochs and never forks. */
-function checkSumdbHeads(trust: Trust, memory: Memory, head: SignedHead): void {
-  const [older, newer] = head.epoch < memory.epoch ? [head, memory] : [memory, head];
-  const [oldHead, newHead] = [older.leaf.treeHead, newer.leaf.treeHead];
-  if (oldHead.treeSize === newHead.treeSize && !equalBytes(oldHead.rootHash, newHead.rootHash))
-    throw sumdbFork(trust, older, newer);
-  if (oldHead.treeSize >= newHead.treeSize) {
-    throw new ProofdnsError(
-      "SUMDB_ROLLBACK",
-      `epoch ${newer.epoch} covers ${newHead.treeSize} records, epoch ${older.epoch} had ${oldHead.treeSize}`,
-    );
-  }
-}
-
-function sumdbFork(trust: Trust, older: SignedHead, newer: SignedHead): ProofdnsError {
-  const notes = [older, newer].map(({ leaf }) => formatSignedTreeHead(leaf, trust.sumdbKey)) as [string, string];
-  return new ProofdnsError(
-    "SUMDB_FORK",
-    `the checksum database signed two different trees of size ${newer.leaf.treeHead.treeSize}`,
-    {
-      evidence: makeForkEvidence(formatVerifierKey(trust.sumdbKey), ...notes),
-    },
-  );
-}
-
-/**
- * Verifies that the sumdb of one head extends that of an older one (spec/client.md §6), given a `_sumdb` payload
- * from the smaller size to the larger. Equal sizes need none.
- *
- * @throws ProofdnsError `MALFORMED_ANSWER`, `SUMDB_FORK` with evidence, `SUMDB_EXTENSION_NOT_PROVEN`, or
- *   `CONSISTENCY_MISSING` without a payload
- */
-export function verifySumdbExtension(
-  trust: Trust,
-  older: SignedHead,
-  newer: SignedHead,
-  untrustedProof: Uint8Array | undefined,
-): void {
-  const [oldHead, newHead] = [older.leaf.treeHead, newer.leaf.treeHead];
-  if (oldHead.treeSize > newHead.treeSize) throw new TypeError("the older head has the larger sumdb");
-  if (oldHead.treeSize === newHead.treeSize) {
-    if (!equalBytes(oldHead.rootHash, newHead.rootHash)) throw sumdbFork(trust, older, newer);
-    return;
-  }
-  // Every log continues the empty one, and there is no proof from 0.
-  if (oldHead.treeSize === 0) return;
-  if (untrustedProof === undefined) throw missingConsistency();
-  verifyExtension({
-    trust,
-    untrustedProof,
-    older: oldHead,
-    newer: newHead,
-    notes: [formatSignedTreeHead(older.leaf, trust.sumdbKey), formatSignedTreeHead(newer.leaf, trust.sumdbKey)],
-    key: formatVerifierKey(trust.sumdbKey),
-    what: "sumdb",
-  });
-}
-
-/** Step 8.4. */
-function verifyExtension(input: {
-  trust: Trust;
-  untrustedProof: Uint8Array;
-  older: TreeHead;
-  newer: TreeHead;
-  notes: readonly [string, string];
-  key: string;
-  what: "log" | "sumdb";
-}): void {
-  const { trust, older, newer } = input;
-  const hashes = decodeLogProof(input.untrustedProof).map((hash) => hash.slice());
-  let roots: ConsistencyRoots;
-  try {
-    roots = computeConsistencyRoots(hashes, older.treeSize, newer.treeSize, older.rootHash, trust.sha256);
-  } catch (cause) {
-    if (!(cause instanceof ProofdnsError)) throw cause;
-    throw new ProofdnsError("MALFORMED_ANSWER", `consistency proof: ${cause.message}`, { cause });
-  }
-  const isNew = equalBytes(roots.newRoot, newer.rootHash);
-  const isOld = equalBytes(roots.oldRoot, older.rootHash);
-  if (isNew && isOld) return;
-  const sizes = `${older.treeSize} to ${newer.treeSize}`;
-  if (isNew) {
-    const evidence = makeForkEvidence(input.key, ...input.notes, { oldRoot: roots.oldRoot, consistency: hashes });
-    const code = input.what === "log" ? "FORK" : "SUMDB_FORK";
-    throw new ProofdnsError(
-      code,
-      `the ${input.what} signed two trees, ${sizes}, of which the larger does not continue the smaller`,
-      { evidence },
-    );
-  }
-  // No evidence of a fork: anyone on the way can forge a proof that fails.
-  throw new ProofdnsError(
-    input.what === "log" ? "EXTENSION_NOT_PROVEN" : "SUMDB_EXTENSION_NOT_PROVEN",
-    `the proof that the ${input.what} grew from ${sizes} fails`,
-    { evidence: { type: "proofdns-suspicion/1", key: input.key, notes: input.notes } },
+  return (
+    compareHeads(trust, memory, head, input.untrustedConsistency) ||
+    (input.question.since !== undefined && head.epoch > memory.epoch)
   );
 }
 
@@ -357,6 +241,7 @@ function checkQuorum(trust: Trust, cosignatures: readonly Cosignature[]): NonNul
 
 /** Step 9. Returns the age time. */
 function checkFreshness(trust: Trust, cosignatures: readonly Cosignature[], now: number): number {
+  if (trust.policy.quorum === undefined && !trust.isFreshnessRequired) return 0;
   const rule = checkQuorum(trust, cosignatures);
   const past = cosignatures.filter(({ time }) => time <= now + MAX_SKEW);
   const ageTime = freshestQuorumTime(

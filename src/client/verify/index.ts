@@ -1,13 +1,8 @@
 /**
- * `proofdns/verify`: the pure verifier (spec/client.md). No I/O, no clock, no Node: every input is an argument.
+ * `proofdns/verify`: the pure verifier (spec/client.md). No I/O, no clock, no Node: every input is an argument. What it proved
+ * is kept and checked later with `proofdns/verify-files`, which is apart so that a page need not load it.
  */
 export { type ErrorCode, type ErrorKind, errorCodes, isProofdnsError, ProofdnsError } from "../../vindex/error.ts";
-export {
-  EVIDENCE_TYPE,
-  type ForkEvidence,
-  type VerifiedFork,
-  verifyForkEvidence,
-} from "../../vindex/evidence.ts";
 export {
   type AnswerInput,
   epochOfAnswer,
@@ -16,18 +11,15 @@ export {
   type VerifiedAnswer,
   verifyAnswer,
 } from "./answer.ts";
+export { compareHeads, type SignedHead, signedNote, verifySumdbExtension } from "./extension.ts";
 export {
   type HeadInput,
   type HeadQuestion,
   type Memory,
-  type SignedHead,
-  signedNote,
   type VerifiedAge,
   type VerifiedHead,
   verifyAge,
   verifyHead,
-  verifySumdbExtension,
 } from "./head.ts";
-export { formatMemory, parseMemory } from "./memory-text.ts";
 export { pageCount, verifyRecord, verifyVersions } from "./record.ts";
 export { DEFAULT_MAX_AGE, DEFAULT_MAX_LAG, makeTrust, SUM_GOLANG_ORG, type Trust, type TrustOptions } from "./trust.ts";

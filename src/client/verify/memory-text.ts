@@ -4,7 +4,7 @@ import { formatCheckpoint, formatTreeHead } from "../../vindex/checkpoint.ts";
 import { ProofdnsError } from "../../vindex/error.ts";
 import { Frontier } from "../../vindex/frontier.ts";
 import { formatLeaf, parseLeaf } from "../../vindex/leaf.ts";
-import { formatVerifierKey } from "../../vindex/note.ts";
+import { formatKeyId, formatVerifierKey, parseNote } from "../../vindex/note.ts";
 import { HASH_LENGTH } from "../../vindex/sha256.ts";
 import type { Memory } from "./head.ts";
 import type { Trust } from "./trust.ts";
@@ -16,7 +16,7 @@ const MEMORY_TYPE = "proofdns-memory/1";
  * Formats a memory as JSON text with a final LF:
  *
  *     { "type": "proofdns-memory/1", "log": <vkey>, "epoch": 17, "peaks": [<base64>, …], "logSignature": <base64>,
- *       "leaf": <leaf text>, "ageTime": <unix seconds> }
+ *       "leaf": <leaf text>, "ageTime": <unix seconds, 0 = unknown> }
  */
 export function formatMemory(memory: Memory, trust: Trust): string {
   const json = {
@@ -53,14 +53,14 @@ export function parseMemory(text: string, trust: Trust): Memory {
     const value = fields.get(key);
     return typeof value === "string" ? value : refuse(`no ${key}`);
   };
-  const takeNumber = (key: string): number => {
+  const takeNumber = (key: string, least: number): number => {
     const value = fields.get(key);
-    return typeof value === "number" && Number.isSafeInteger(value) && value >= 1 ? value : refuse(`no ${key}`);
+    return typeof value === "number" && Number.isSafeInteger(value) && value >= least ? value : refuse(`no ${key}`);
   };
   if (takeText("type") !== MEMORY_TYPE) return refuse(`its type is not ${MEMORY_TYPE}`);
   if (takeText("log") !== formatVerifierKey(trust.logKey)) return refuse("it is of another log key");
-  const epoch = takeNumber("epoch");
-  const ageTime = takeNumber("ageTime");
+  const epoch = takeNumber("epoch", 1);
+  const ageTime = takeNumber("ageTime", 0);
   const peaks = fields.get("peaks");
   if (!Array.isArray(peaks)) return refuse("no peaks");
   const hashes = peaks.map((peak) => {
@@ -82,6 +82,24 @@ export function parseMemory(text: string, trust: Trust): Memory {
     return { epoch, rootHash, logSignature, frontier, leaf, ageTime };
   } catch (cause) {
     if (!(cause instanceof ProofdnsError) || cause.code === "MALFORMED_MEMORY") throw cause;
+    const other = signerOf(takeText("leaf"), trust);
+    // Whoever gives the wrong key must not be led to throw away a good memory.
+    if (other !== undefined)
+      return refuse(`its checksum database is ${other}: is the key that you gave the right one?`);
     return refuse(cause.message, cause);
+  }
+}
+
+/** Who signed the tree head of a leaf, if it is another than the trusted key. */
+function signerOf(leafText: string, { sumdbKey }: Trust): string | undefined {
+  const note = leafText.slice(leafText.indexOf("\n") + 1);
+  try {
+    const { signatures } = parseNote(note);
+    const isOther = signatures.every(({ keyName, keyId }) => keyName !== sumdbKey.keyName || keyId !== sumdbKey.keyId);
+    const [first] = signatures;
+    return isOther && first !== undefined ? `${first.keyName}+${formatKeyId(first.keyId)}` : undefined;
+  } catch {
+    // No note at all: damaged, which the caller says.
+    return undefined;
   }
 }

@@ -1,5 +1,4 @@
-import type { Ed25519 } from "../../vindex/ed25519.ts";
-import { ed25519 as nobleEd25519 } from "../../vindex/ed25519-signer.ts";
+import { type Ed25519Verifier, ed25519Verifier as nobleEd25519 } from "../../vindex/ed25519.ts";
 import { ProofdnsError } from "../../vindex/error.ts";
 import { KEY_TYPE_ED25519, parseVerifierKey, type VerifierKey } from "../../vindex/note.ts";
 import { type Policy, parsePolicy } from "../../vindex/policy.ts";
@@ -28,8 +27,13 @@ export interface Trust {
   readonly maxAge: number;
   /** Seconds. */
   readonly maxLag: number;
+  /**
+   * False: with `quorum none` a head passes although nothing proves that it is fresh; its age time is then 0, unknown, and whoever
+   * shows what was proven says so. With any other quorum it changes nothing.
+   */
+  readonly isFreshnessRequired: boolean;
   readonly sha256: Sha256;
-  readonly ed25519: Ed25519;
+  readonly ed25519: Ed25519Verifier;
 }
 
 /** What `makeTrust` needs. */
@@ -41,9 +45,11 @@ export interface TrustOptions {
   readonly sumdbKey?: string;
   readonly maxAge?: number;
   readonly maxLag?: number;
+  /** Default true. */
+  readonly isFreshnessRequired?: boolean;
   /** Defaults are noble's; a server or command hands in its platform's. */
   readonly sha256?: Sha256;
-  readonly ed25519?: Ed25519;
+  readonly ed25519?: Ed25519Verifier;
 }
 
 /**
@@ -75,6 +81,7 @@ export function makeTrust(options: TrustOptions): Trust {
     policy,
     maxAge: options.maxAge ?? DEFAULT_MAX_AGE,
     maxLag: options.maxLag ?? DEFAULT_MAX_LAG,
+    isFreshnessRequired: options.isFreshnessRequired ?? true,
     sha256: options.sha256 ?? nobleSha256,
     ed25519: options.ed25519 ?? nobleEd25519,
   };

@@ -1,0 +1,73 @@
+import type { VerifiedAge } from "../client/verify/index.ts";
+import { isProofdnsError, type ProofdnsError } from "../vindex/error.ts";
+
+/** How long records have been public, from a few old heads (spec/check.md §5). */
+
+/** Days of the heads that date versions for people. */
+export const AGE_DAYS: readonly number[] = [1, 7, 30, 90];
+
+const HOUR = 3600;
+const DAY = 86_400;
+
+/** An old head: every record below `sumdbSize` was public at `publicSince`. */
+export interface AgeHead {
+  /** Seconds before now that were asked for, rounded up to what the hour gives. */
+  readonly atLeast: number;
+  /** Unix seconds. */
+  readonly publicSince: number;
+  readonly sumdbSize: number;
+}
+
+/** What the asked heads said; a head that nobody has, or that cannot be had, is only missing. */
+export interface Ages {
+  /** Oldest first. */
+  readonly heads: readonly AgeHead[];
+  /** Failures that prove something wrong: forks, signatures that do not hold. */
+  readonly failures: readonly ProofdnsError[];
+}
+
+/** Asks for the verified head of a time: Unix seconds, a multiple of 3600. Undefined if the log has none so old. */
+export type AskAge = (time: number) => Promise<VerifiedAge | undefined>;
+
+/** The time of the head that dates records as at least `seconds` old at `now`: down to the hour, so that clients share it. */
+export function timeOfAge(now: number, seconds: number): number {
+  return Math.max(0, Math.floor((now - seconds) / HOUR) * HOUR);
+}
+
+/** The age that a head gave. `undefined` is unknown: there is no such head, or it does not satisfy the policy. */
+export async function readAge(ask: AskAge, now: number, seconds: number): Promise<AgeHead | undefined> {
+  const time = timeOfAge(now, seconds);
+  try {
+    const age = await ask(time);
+    if (age === undefined) return undefined;
+    return { atLeast: seconds, publicSince: age.publicSince, sumdbSize: age.leaf.treeHead.treeSize };
+  } catch (error) {
+    // The head is there, and nobody of this policy had cosigned it by then: its age is as unknown as without it.
+    if (isProofdnsError(error, "TOO_YOUNG")) return undefined;
+    throw error;
+  }
+}
+
+/** Asks for all heads at once. */
+export async function readAges(ask: AskAge, now: number, days: readonly number[] = AGE_DAYS): Promise<Ages> {
+  const heads: AgeHead[] = [];
+  const failures: ProofdnsError[] = [];
+  const settled = await Promise.allSettled(days.map((count) => readAge(ask, now, count * DAY)));
+  for (const result of settled) {
+    if (result.status === "fulfilled") {
+      if (result.value !== undefined) heads.push(result.value);
+    } else if (isProofdnsError(result.reason)) {
+      // That there was no answer takes nothing from what else is proven; a false one does.
+      if (result.reason.kind !== "unavailable") failures.push(result.reason);
+    } else {
+      throw result.reason;
+    }
+  }
+  heads.sort((a, b) => b.atLeast - a.atLeast);
+  return { heads, failures };
+}
+
+/** The oldest head that covers a record; undefined if none of them does. */
+export function ageOf(heads: readonly AgeHead[], logIndex: number): AgeHead | undefined {
+  return heads.find(({ sumdbSize }) => logIndex < sumdbSize);
+}

@@ -1,0 +1,108 @@
+import type { ModuleValue } from "../vindex/module-value.ts";
+import type { VersionEntry } from "../vindex/payload.ts";
+import type { Sha256 } from "../vindex/sha256.ts";
+import { compareVersions, parseVersion, type Version } from "../vindex/version.ts";
+import { isAllowed, isLeft, isLimited, type Limits, whyNot, whyOut } from "./limits.ts";
+import type { Withheld } from "./result.ts";
+import { selectVersion } from "./select.ts";
+
+/** Which version of a module to offer (spec/check.md §3). Pure. */
+
+/** What is wanted of one module. */
+export interface Wish {
+  readonly current: Version | undefined;
+  /** Only without `current`. */
+  readonly query: string | undefined;
+  readonly isPatchOnly: boolean;
+  readonly withPre: boolean;
+}
+
+/** A version with what proves it. */
+export interface Choice {
+  readonly version: Version;
+  readonly entry: VersionEntry;
+}
+
+export interface Chosen {
+  /** What to use; undefined if there is nothing to offer. */
+  readonly choice: Choice | undefined;
+  readonly withheld: readonly Withheld[];
+  /** Whether the version in use is in the list; undefined if nobody looked. */
+  readonly isListed: boolean | undefined;
+}
+
+/** The latest of a value as an entry of the module's list. */
+export function latestEntry(value: ModuleValue): VersionEntry {
+  const { latest, zipHash, goModHash } = value;
+  return { version: latest.version.text, logIndex: latest.logIndex, zipHash, goModHash };
+}
+
+/**
+ * Chooses by the value alone, which is what most modules need. Undefined: only the list of all versions can tell.
+ */
+export function chooseByValue(value: ModuleValue, wish: Wish, limits: Limits): Chosen | undefined {
+  const { latest } = value;
+  const { current, query } = wish;
+  const entry = latestEntry(value);
+  // Whether +incompatible versions count hangs on the versions below them, which the limits may leave out.
+  if (latest.version.isIncompatible && isLimited(limits)) return undefined;
+  const why = whyNot(limits, entry);
+  if (current === undefined) {
+    const isLatest = query === undefined || query === "latest" || query === "upgrade";
+    if (!isLatest || wish.withPre || why !== undefined) return undefined;
+    return { choice: { version: latest.version, entry }, withheld: [], isListed: undefined };
+  }
+  // A pre-release of another major may be newer, and the value need not show it.
+  if (wish.withPre) return undefined;
+  const order = compareVersions(latest.version, current);
+  // What keeps other versions out no longer does once it was taken back itself.
+  if (order === 0) return isLeft(limits, entry) ? { choice: undefined, withheld: [], isListed: true } : undefined;
+  // Where nothing can be dated the list has nothing to offer either.
+  if (order < 0 || (why !== undefined && why.reason !== "undated")) return undefined;
+  const isPatch = latest.version.major === current.major && latest.version.minor === current.minor;
+  if (wish.isPatchOnly && !isPatch) return undefined;
+  if (why !== undefined) return { choice: undefined, withheld: [why], isListed: undefined };
+  const isListed = value.others.some(({ version }) => version.text === current.text) ? true : undefined;
+  return { choice: { version: latest.version, entry }, withheld: [], isListed };
+}
+
+/** Chooses from the proven list of all versions. */
+export function chooseFromList(
+  path: string,
+  entries: readonly VersionEntry[],
+  wish: Wish,
+  limits: Limits,
+  sha256: Sha256,
+): Chosen {
+  const { current } = wish;
+  const byVersion = new Map<string, VersionEntry>();
+  // Of a version that is there twice the first record counts.
+  for (const entry of entries) if (!byVersion.has(entry.version)) byVersion.set(entry.version, entry);
+  const all = [...byVersion.values()];
+  const latest = selectVersion(path, all, { current: undefined }, sha256);
+  const hasRelease = latest !== undefined && parseVersion(latest)?.kind === "release";
+  const select = (isUsable: (limits: Limits, entry: VersionEntry) => boolean): Choice | undefined => {
+    // The version in use is never too young: without it versions would count that it keeps out, such as +incompatible ones.
+    const isInUse = (entry: VersionEntry): boolean => entry.version === current?.text && isLeft(limits, entry);
+    const from = all.filter((entry) => isUsable(limits, entry) || isInUse(entry));
+    const text = selectVersion(path, from, wish, sha256);
+    const entry = text === undefined ? undefined : byVersion.get(text);
+    const version = text === undefined ? undefined : parseVersion(text);
+    if (entry === undefined || version === undefined) return undefined;
+    // Never a step back, and never from a release to a pre-release that nobody asked for.
+    if (current !== undefined && compareVersions(version, current) <= 0) return undefined;
+    const isUnasked = version.kind !== "release" && !wish.withPre && current?.kind === "release" && hasRelease;
+    return isUnasked ? undefined : { version, entry };
+  };
+  const withheld: Withheld[] = [];
+  const any = select(() => true);
+  const allowed = select(isLeft);
+  if (any !== undefined && any.entry !== allowed?.entry) push(whyOut(limits, any.entry));
+  const choice = select(isAllowed);
+  if (allowed !== undefined && allowed.entry !== choice?.entry) push(whyNot(limits, allowed.entry));
+  return { choice, withheld, isListed: current === undefined ? undefined : byVersion.has(current.text) };
+
+  function push(why: Withheld | undefined): void {
+    if (why !== undefined) withheld.push(why);
+  }
+}

@@ -1,0 +1,287 @@
+import { readdir, stat } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
+import { printable } from "../cli/printable.ts";
+import { inspectBinary, matchesPrefixPatterns, parseModuleList } from "../go/index.ts";
+import { decodeUtf8 } from "../vindex/bytes.ts";
+import { isProofdnsError, ProofdnsError } from "../vindex/error.ts";
+import { isModulePath } from "../vindex/module-path.ts";
+import type { CheckItem, Inputs, Skipped } from "./item.ts";
+import { ItemCollector } from "./item-collector.ts";
+import { collectList } from "./list.ts";
+import { collectProgram } from "./program.ts";
+import { collectGoMod, collectGoWork } from "./project.ts";
+
+/** What inputs are read, and which of what they name is wanted. */
+export interface InputOptions {
+  /** Files, folders, `module@version`, or `-`. */
+  readonly inputs: readonly string[];
+  /** Read for `-`. */
+  readonly stdin: AsyncIterable<Uint8Array>;
+  /** For no input at all. */
+  readonly workingFolder: string;
+  /** Only what is direct, or only what is indirect; both or neither: all. */
+  readonly isDirectWanted?: boolean;
+  readonly isIndirectWanted?: boolean;
+  /** Patterns as in GOPRIVATE, of modules to leave out. */
+  readonly ignore?: readonly string[];
+  /** True to pass go.work files over, as with GOWORK=off. */
+  readonly withoutWorkspace?: boolean;
+}
+
+/** Longest list on stdin, in bytes. */
+const MAX_LIST_BYTES = 32 * 2 ** 20;
+/** Most files of one folder that are looked at. */
+const MAX_FILES = 20_000;
+/** Most folders that are searched for modules. */
+const MAX_FOLDERS = 20_000;
+/** Deepest folder that is searched. */
+const MAX_DEPTH = 8;
+/** Folders that the go command passes over, and those of other tools that hold whole trees. */
+const PASSED_OVER = /^(?:[._].*|vendor|node_modules|testdata)$/;
+
+/**
+ * Reads all inputs. What is wrong with one of them is a problem in the result, and the others are read.
+ */
+export async function readInputs(options: InputOptions): Promise<Inputs> {
+  const collector = new ItemCollector();
+  const reader = new InputReader(collector, options);
+  if (options.inputs.length === 0) await reader.attempt(".", () => reader.here());
+  for (const input of new Set(options.inputs)) await reader.attempt(input, () => reader.read(input));
+  return choose(collector.result(), options);
+}
+
+class InputReader {
+  readonly #collector: ItemCollector;
+  readonly #options: InputOptions;
+
+  constructor(collector: ItemCollector, options: InputOptions) {
+    this.#collector = collector;
+    this.#options = options;
+  }
+
+  async attempt(input: string, read: () => Promise<void>): Promise<void> {
+    try {
+      await read();
+    } catch (error) {
+      if (!isProofdnsError(error)) throw error;
+      this.#collector.addProblem(input, error);
+    }
+  }
+
+  /** The project that the working folder is in. */
+  async here(): Promise<void> {
+    const start = resolve(this.#options.workingFolder);
+    for (let folder = start; ; folder = dirname(folder)) {
+      if (await this.#project(folder)) return;
+      if (folder === dirname(folder)) break;
+    }
+    await this.#folder(start);
+  }
+
+  async read(input: string): Promise<void> {
+    if (input === "-") return this.#list();
+    const found = await statOf(input);
+    if (found === undefined) {
+      const at = input.indexOf("@");
+      if (at > 0 && isModulePath(input.slice(0, at))) {
+        return collectList(this.#collector, parseModuleList(input, "argument"), input, "arguments");
+      }
+      throw new ProofdnsError(
+        "MALFORMED_INPUT",
+        `there is no ${printable(input)}; name a go.mod, a go.work, a folder, a Go binary, module@version, or - for a list`,
+      );
+    }
+    if (found.isDirectory()) return this.#folder(input);
+    if (!found.isFile()) {
+      throw new ProofdnsError(
+        "MALFORMED_INPUT",
+        `${printable(input)} is neither a file nor a folder; a list is read from stdin with -`,
+      );
+    }
+    const name = basename(input);
+    if (name.endsWith(".mod")) return collectGoMod(this.#collector, input);
+    if (name.endsWith(".work")) return collectGoWork(this.#collector, input);
+    if (name.endsWith(".sum")) {
+      throw new ProofdnsError(
+        "MALFORMED_INPUT",
+        `${printable(input)} lists checksums, not what is in use; "proofdns verify" checks it`,
+      );
+    }
+    const reason = await this.#program(input, true);
+    if (reason === undefined) return;
+    this.#collector.skip({
+      name: input,
+      version: undefined,
+      reason: "no-build-info",
+      detail: `not a Go binary: ${reason}`,
+      isIndirect: false,
+      places: [],
+    });
+  }
+
+  /** True if the folder is a project, which was read. */
+  async #project(folder: string): Promise<boolean> {
+    const work = join(folder, "go.work");
+    if (this.#options.withoutWorkspace !== true && (await statOf(work))?.isFile() === true) {
+      await collectGoWork(this.#collector, work);
+      return true;
+    }
+    const goMod = join(folder, "go.mod");
+    if ((await statOf(goMod))?.isFile() !== true) return false;
+    await collectGoMod(this.#collector, goMod);
+    return true;
+  }
+
+  /** A project; else all projects below, and all Go binaries in it. */
+  async #folder(folder: string): Promise<void> {
+    if (await this.#project(folder)) return;
+    const projects = await this.#projectsBelow(folder);
+    for (const project of projects) await this.attempt(project, async () => void (await this.#project(project)));
+    const programs = await this.#programsIn(folder);
+    if (projects.length + programs > 0) return;
+    throw new ProofdnsError(
+      "MALFORMED_INPUT",
+      `nothing to check in ${printable(folder)}: it has no go.mod, no go.work and no Go binary`,
+    );
+  }
+
+  async #projectsBelow(folder: string): Promise<string[]> {
+    const found: string[] = [];
+    let level = [folder];
+    let seen = 0;
+    for (let depth = 0; depth < MAX_DEPTH && level.length > 0; depth++) {
+      const next: string[] = [];
+      for (const parent of level) {
+        // Symbolic links are not followed here: they lead in circles.
+        for (const entry of await entriesOf(parent, depth > 0)) {
+          if (!entry.isDirectory() || PASSED_OVER.test(entry.name)) continue;
+          if (++seen > MAX_FOLDERS) {
+            this.#collector.addRemark(`${printable(folder)}: only the first ${MAX_FOLDERS} folders were searched`);
+            return found;
+          }
+          const path = join(parent, entry.name);
+          const isProject = (await isFile(join(path, "go.mod"))) || (await isFile(join(path, "go.work")));
+          (isProject ? found : next).push(path);
+        }
+      }
+      level = next;
+    }
+    return found.sort();
+  }
+
+  /** Number of Go binaries found, those that could not be read too. */
+  async #programsIn(folder: string): Promise<number> {
+    const withDeps = this.#options.isIndirectWanted === true;
+    const names = (await entriesOf(folder, false)).map(({ name }) => name).sort();
+    let programs = 0;
+    let others = 0;
+    for (const name of names.slice(0, MAX_FILES)) {
+      const file = join(folder, name);
+      // As `go version DIR` does: a link counts as what it leads to.
+      if (!(await isFile(file))) continue;
+      await this.attempt(file, async () => {
+        programs++;
+        if ((await this.#program(file, withDeps)) === undefined) return;
+        programs--;
+        others++;
+      });
+    }
+    const where = printable(folder);
+    if (names.length > MAX_FILES)
+      this.#collector.addRemark(`${where}: only the first ${MAX_FILES} files were looked at`);
+    if (programs > 0 && others > 0) {
+      this.#collector.addRemark(`${where}: ${others} ${others === 1 ? "file is" : "files are"} no Go binary`);
+    }
+    if (programs > 0 && !withDeps) {
+      this.#collector.addRemark(
+        `${where}: only the programs are checked; --direct --indirect adds what they are made of`,
+      );
+    }
+    return programs;
+  }
+
+  /** Undefined for a Go binary, which was read; else half a sentence about why it is none. */
+  async #program(file: string, withDeps: boolean): Promise<string | undefined> {
+    const { info, reason } = await inspectBinary(file);
+    if (info === undefined) return reason;
+    collectProgram(this.#collector, file, info, { withDeps });
+    return undefined;
+  }
+
+  async #list(): Promise<void> {
+    const chunks: Uint8Array[] = [];
+    let length = 0;
+    for await (const chunk of this.#options.stdin) {
+      length += chunk.length;
+      if (length > MAX_LIST_BYTES) {
+        throw new ProofdnsError("MALFORMED_INPUT", `the list on stdin has more than ${MAX_LIST_BYTES} bytes`);
+      }
+      chunks.push(chunk);
+    }
+    const text = decodeUtf8(Buffer.concat(chunks));
+    if (text === undefined) throw new ProofdnsError("MALFORMED_INPUT", "the list on stdin is not UTF-8");
+    const list = parseModuleList(text, "stdin");
+    if (list.modules.length === 0) {
+      throw new ProofdnsError(
+        "MALFORMED_INPUT",
+        "the list on stdin is empty; write module@version lines to it, or what go list -m -json all prints",
+      );
+    }
+    collectList(this.#collector, list, text, "stdin");
+  }
+}
+
+/** Leaves out what is not wanted; what is ignored is said. */
+function choose(inputs: Inputs, options: InputOptions): Inputs {
+  const { isDirectWanted = false, isIndirectWanted = false } = options;
+  const isAllWanted = isDirectWanted === isIndirectWanted;
+  const isWanted = ({ isIndirect }: { isIndirect: boolean }): boolean => isAllWanted || isIndirect === isIndirectWanted;
+  const patterns = (options.ignore ?? []).join(",");
+  const items: CheckItem[] = [];
+  const skipped: Skipped[] = inputs.skipped.filter(isWanted);
+  for (const item of inputs.items) {
+    if (!isWanted(item)) continue;
+    if (!matchesPrefixPatterns(patterns, item.path)) {
+      items.push(item);
+      continue;
+    }
+    const { path, current, isIndirect, places } = item;
+    const detail = "ignored by --ignore";
+    skipped.push({ name: path, version: current?.text, reason: "ignored", detail, isIndirect, places });
+  }
+  return { ...inputs, items, skipped };
+}
+
+async function statOf(path: string): Promise<Awaited<ReturnType<typeof stat>> | undefined> {
+  try {
+    return await stat(path);
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    if (code === "ENOENT" || code === "ENOTDIR" || code === "ENAMETOOLONG") return undefined;
+    throw new ProofdnsError(
+      "MALFORMED_INPUT",
+      `cannot look at ${printable(path)}: ${printable(String(code ?? cause))}`,
+      {
+        cause,
+      },
+    );
+  }
+}
+
+async function isFile(path: string): Promise<boolean> {
+  const found = await stat(path).catch(() => undefined);
+  return found?.isFile() === true;
+}
+
+/** The entries of a folder. One below what was named may be closed to us: then it has none. */
+async function entriesOf(folder: string, isLenient: boolean): Promise<import("node:fs").Dirent[]> {
+  try {
+    return await readdir(folder, { withFileTypes: true });
+  } catch (cause) {
+    if (isLenient) return [];
+    const { code } = cause as NodeJS.ErrnoException;
+    throw new ProofdnsError("MALFORMED_INPUT", `cannot read the folder ${printable(folder)}: ${String(code)}`, {
+      cause,
+    });
+  }
+}

@@ -1,0 +1,311 @@
+import type { Command } from "commander";
+import { type AnswerCache, NoAnswerCache } from "../client/answer-cache.ts";
+import { FolderAnswerCache } from "../client/answer-cache-folder.ts";
+import { Client, type Lookup } from "../client/client.ts";
+import { FolderMemoryStore } from "../client/memory-folder.ts";
+import type { MemoryStore } from "../client/memory-store.ts";
+import type { QueryOptions, Transport, TxtReply } from "../client/transport.ts";
+import { parseTransport } from "../client/transport-system.ts";
+import { formatProofSubject } from "../client/verify/files.ts";
+import { makeTrust, SUM_GOLANG_ORG, type Subject, type Trust } from "../client/verify/index.ts";
+import { type GoEnv, parseGoSumdb, whyPrivate } from "../go/go-env.ts";
+import { isProofdnsError, ProofdnsError } from "../vindex/error.ts";
+import { nodeEd25519, nodeSha256 } from "../vindex/platform.ts";
+import type { Policy } from "../vindex/policy.ts";
+import { parseDuration } from "./duration.ts";
+import { readVariable } from "./environment.ts";
+import { cacheFolder, stateFolder } from "./folders.ts";
+import { readPolicy } from "./policy-file.ts";
+import { printable } from "./printable.ts";
+import { parseZoneName } from "./zone-name.ts";
+
+/** What `addClientOptions` adds, as commander hands it over. */
+export interface ClientCommandOptions {
+  readonly zone?: string;
+  readonly server?: readonly string[];
+  readonly policy?: string;
+  readonly sumdbKey?: string;
+  readonly state?: string;
+  readonly cache?: string | false;
+  readonly maxAge: string;
+  /** False with `--no-freshness`. */
+  readonly freshness: boolean;
+  readonly offline?: boolean;
+  readonly timeout: string;
+  readonly jobs: string;
+  readonly hashed?: boolean;
+  readonly strict?: boolean;
+}
+
+/** All that a command needs to look things up. */
+export interface Session {
+  readonly client: Client;
+  readonly trust: Trust;
+  readonly transport: Transport;
+  readonly memory: MemoryStore;
+  readonly cache: AnswerCache;
+  readonly goEnv: GoEnv;
+  /** Lookups under way at once. */
+  readonly jobs: number;
+  readonly isOffline: boolean;
+  /** True if `--strict` was given. */
+  readonly isStrict: boolean;
+  close(): void;
+}
+
+const DEFAULT_JOBS = 64;
+
+/** Adds the options of all commands that ask an index. */
+export function addClientOptions(command: Command): Command {
+  return command
+    .option("--zone <zone>", "zone of the index (default: $PROOFDNS_ZONE, or that of the policy's one log)")
+    .option(
+      "--server <host:port|url|system>",
+      "name server or resolver to ask; repeat it for more, first to last (default: $PROOFDNS_SERVER, or the system's)",
+      // Not variadic: it would take the modules that follow for servers.
+      (server: string, before: readonly string[] = []) => [...before, server],
+    )
+    .option(
+      "--policy <file|name>",
+      "whom to trust: policy file, or name of a kept one (default: $PROOFDNS_POLICY, or the policy named default)",
+    )
+    .option("--sumdb-key <vkey>", "key of the checksum database (default: that of GOSUMDB, else sum.golang.org's)")
+    .option("--state <dir>", "folder of the remembered heads (default: $XDG_STATE_HOME/proofdns)")
+    .option("--cache <dir>", "folder of cached answers (default: $XDG_CACHE_HOME/proofdns)")
+    .option("--no-cache", "neither use nor keep cached answers")
+    .option("--max-age <duration>", "oldest quorum that still counts as fresh", "24h")
+    .option("--no-freshness", "go on although the policy's quorum is none and nothing proves freshness")
+    .option("--offline", "answer from the cache only, and say how old it is")
+    .option("--timeout <duration>", "longest time for one lookup", "30s")
+    .option("--jobs <n>", "lookups under way at once", String(DEFAULT_JOBS))
+    .option("--hashed", "ask by hashes instead of names: hides names that cannot be guessed")
+    .option("--strict", "also prove that the checksum database continues the remembered one");
+}
+
+/**
+ * Reads keys and settings, and makes the client. Nothing is asked yet.
+ *
+ * @throws ProofdnsError `MALFORMED_POLICY`, `MALFORMED_INPUT`, `NO_LOG_KEY`, `NO_FRESHNESS` and others of the user's own input
+ */
+export async function openClient(options: ClientCommandOptions, goEnv: GoEnv): Promise<Session> {
+  const jobs = parseJobs(options.jobs);
+  const timeout = 1000 * parseDuration(options.timeout);
+  const trust = await readTrust(options, goEnv);
+  const isOffline = options.offline === true;
+  if (isOffline && options.cache === false)
+    throw new ProofdnsError("MALFORMED_INPUT", "--offline answers from the cache, which --no-cache leaves out");
+  const transport: Transport = isOffline ? new NoTransport() : makeTransport(options.server);
+  const memory = new FolderMemoryStore(options.state ?? stateFolder(), trust);
+  const folder = options.cache === false ? undefined : (options.cache ?? cacheFolder());
+  const notes = new Set<string>();
+  const onIgnored = (message: string): void => {
+    if (!notes.has(message)) console.error(`proofdns: ${printable(message, 600)}`);
+    notes.add(message);
+  };
+  const cache = folder === undefined ? undefined : new FolderAnswerCache({ folder, trust, memory, onIgnored });
+  // Now and then is enough, and no command waits for it.
+  if (Math.random() < 0.02) void cache?.prune();
+  return {
+    client: new Client({ trust, transport, memory, isHashed: options.hashed === true, timeout }),
+    trust,
+    transport,
+    memory,
+    cache: cache ?? new NoAnswerCache(),
+    goEnv,
+    jobs,
+    isOffline,
+    isStrict: options.strict === true,
+    close: () => transport.close?.(),
+  };
+}
+
+function makeTransport(given: readonly string[] | undefined): Transport {
+  const servers =
+    given ??
+    readVariable("PROOFDNS_SERVER")
+      ?.split(/[\s,]+/)
+      .filter((text) => text !== "") ??
+    [];
+  try {
+    return servers.length === 0 ? new SystemTransport(parseTransport([])) : parseTransport(servers);
+  } catch (error) {
+    if (servers.length > 0 || !isProofdnsError(error, "UNREACHABLE")) throw error;
+    throw new ProofdnsError("UNREACHABLE", `${error.message}: --server HOST:PORT or $PROOFDNS_SERVER`, {
+      cause: error,
+    });
+  }
+}
+
+/** The system's resolvers, called so in errors: nobody has named them here. */
+class SystemTransport implements Transport {
+  readonly #inner: Transport;
+
+  constructor(inner: Transport) {
+    this.#inner = inner;
+  }
+
+  get ways(): number {
+    return this.#inner.ways ?? 1;
+  }
+
+  async query(name: Uint8Array, options?: QueryOptions): Promise<TxtReply> {
+    try {
+      return await this.#inner.query(name, options);
+    } catch (error) {
+      if (!isProofdnsError(error, "UNREACHABLE", "REFUSED", "MALFORMED_MESSAGE")) throw error;
+      const message = `${error.message} (it is this system's resolver; --server or $PROOFDNS_SERVER names another)`;
+      throw new ProofdnsError(error.code, message, { cause: error });
+    }
+  }
+
+  close(): void {
+    this.#inner.close?.();
+  }
+}
+
+/** Asks nobody. */
+class NoTransport implements Transport {
+  query(): Promise<never> {
+    return Promise.reject(new ProofdnsError("NO_ANSWER", "nothing is asked with --offline"));
+  }
+}
+
+/**
+ * Reads the trust of a command: policy, zone, keys.
+ *
+ * @throws ProofdnsError as `openClient`
+ */
+export async function readTrust(
+  options: Pick<ClientCommandOptions, "zone" | "policy" | "sumdbKey" | "maxAge" | "freshness">,
+  goEnv: Pick<GoEnv, "GOSUMDB">,
+): Promise<Trust> {
+  const { bytes, policy } = await readPolicy(options.policy ?? readVariable("PROOFDNS_POLICY"));
+  const trust = makeTrust({
+    zone: zoneOf(options.zone ?? readVariable("PROOFDNS_ZONE"), policy),
+    policy: bytes,
+    sumdbKey: options.sumdbKey ?? sumdbKeyOf(goEnv),
+    maxAge: parseDuration(options.maxAge),
+    isFreshnessRequired: options.freshness,
+    sha256: nodeSha256,
+    ed25519: nodeEd25519(),
+  });
+  if (trust.policy.quorum === undefined && trust.isFreshnessRequired) {
+    throw new ProofdnsError(
+      "NO_FRESHNESS",
+      "the policy's quorum is none, so nothing proves that an answer is the latest: name cosigners and a quorum in it, or say --no-freshness",
+    );
+  }
+  return trust;
+}
+
+function zoneOf(given: string | undefined, policy: Policy): string {
+  if (given !== undefined) return parseZoneName(given);
+  const names = policy.logs.map(({ verifierKey }) => verifierKey.keyName);
+  const [only, ...others] = names.filter((name) => name.endsWith("/p1"));
+  if (only !== undefined && others.length === 0) return parseZoneName(only.slice(0, -"/p1".length));
+  throw new ProofdnsError(
+    "MALFORMED_INPUT",
+    `the policy names ${only === undefined ? "no log of a zone" : names.map((name) => printable(name)).join(", ")}: say which by --zone or $PROOFDNS_ZONE`,
+  );
+}
+
+/** Key of the checksum database that GOSUMDB names; the public one where it is off, and nothing is asked. */
+function sumdbKeyOf({ GOSUMDB }: Pick<GoEnv, "GOSUMDB">): string {
+  const sumdb = parseGoSumdb(GOSUMDB);
+  return sumdb.kind === "off" ? SUM_GOLANG_ORG : sumdb.vkey;
+}
+
+function parseJobs(text: string): number {
+  const jobs = /^[1-9][0-9]{0,3}$/.test(text) ? Number(text) : undefined;
+  if (jobs === undefined || jobs > 1000)
+    throw new ProofdnsError("MALFORMED_INPUT", `--jobs ${JSON.stringify(text)}: expected a number from 1 to 1000`);
+  return jobs;
+}
+
+/** What came of one lookup. */
+export type LookupOutcome =
+  | {
+      readonly lookup: Lookup;
+      /** True if it is from the cache, and nobody was asked. */
+      readonly isCached: boolean;
+    }
+  | { readonly error: unknown };
+
+export interface LookupAllOptions {
+  /** Also proves the latest record in the checksum database. */
+  readonly withRecord?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+/** Why a subject is not asked for, as cmd/go would not tell a checksum database of it; undefined if it may be. */
+export function whyNotAsked(goEnv: GoEnv, subject: Subject): string | undefined {
+  // The go command looks toolchains up whatever is private, but not where there is no checksum database.
+  if (subject.kind === "toolchain") return goEnv.GOSUMDB === "off" ? "GOSUMDB=off" : undefined;
+  return whyPrivate(goEnv, subject.kind === "module" ? subject.path : subject.basePath);
+}
+
+/**
+ * Looks subjects up, at most `session.jobs` at once, each distinct one once, private ones not at all (`PRIVATE_MODULE`). `each` is called once for every
+ * index of `subjects`, in the order in which outcomes come. Only `ProofdnsError`s are outcomes; anything else rejects.
+ */
+export async function lookupAll(
+  session: Session,
+  subjects: readonly Subject[],
+  options: LookupAllOptions,
+  each: (index: number, outcome: LookupOutcome) => void,
+): Promise<void> {
+  const wanted = new Map<string, { subject: Subject; indexes: number[] }>();
+  for (const [index, subject] of subjects.entries()) {
+    const id = formatProofSubject(subject);
+    const known = wanted.get(id);
+    if (known === undefined) wanted.set(id, { subject, indexes: [index] });
+    else known.indexes.push(index);
+  }
+  const asked: { subject: Subject; lookup: Lookup }[] = [];
+  await forEachAtOnce(session.jobs, [...wanted.values()], async ({ subject, indexes }) => {
+    const outcome = await lookupOne(session, subject, options);
+    if ("lookup" in outcome && !outcome.isCached) asked.push({ subject, lookup: outcome.lookup });
+    for (const index of indexes) each(index, outcome);
+  });
+  // After all outcomes: what is kept for the next time delays nobody.
+  await forEachAtOnce(16, asked, ({ subject, lookup }) => session.cache.write(subject, lookup, session.client));
+}
+
+async function lookupOne(session: Session, subject: Subject, options: LookupAllOptions): Promise<LookupOutcome> {
+  const { client, cache, isOffline, isStrict } = session;
+  const { signal, withRecord = false } = options;
+  try {
+    const why = whyNotAsked(session.goEnv, subject);
+    if (why !== undefined)
+      throw new ProofdnsError(
+        "PRIVATE_MODULE",
+        `${formatProofSubject(subject)} was not asked for: it is private (${why})`,
+      );
+    const cached = isStrict ? undefined : await cache.read(subject, { withRecord, isOffline });
+    if (cached !== undefined) return { lookup: cached, isCached: true };
+    if (isOffline) {
+      throw new ProofdnsError(
+        "NO_ANSWER",
+        `no cached answer for ${formatProofSubject(subject)}${withRecord ? " with its record" : ""}; ask for it once without --offline`,
+      );
+    }
+    const lookup = await client.lookup(subject, { withRecord, isStrict, ...(signal === undefined ? {} : { signal }) });
+    return { lookup, isCached: false };
+  } catch (error) {
+    if (error instanceof ProofdnsError) return { error };
+    throw error;
+  }
+}
+
+/** Runs a task for each item, with a cap; rejects with the first failure. */
+export async function forEachAtOnce<T>(
+  cap: number,
+  items: readonly T[],
+  task: (item: T) => Promise<void>,
+): Promise<void> {
+  let next = 0;
+  const worker = async (): Promise<void> => {
+    while (next < items.length) await task(items[next++] as T);
+  };
+  await Promise.all(Array.from({ length: Math.min(cap, items.length) }, worker));
+}

@@ -1,0 +1,157 @@
+import { Command } from "commander";
+import { payloadOf } from "../client/asker.ts";
+import type { Lookup } from "../client/client.ts";
+import { Questions } from "../client/questions.ts";
+import { formatProofFile, type ProofFileParts, type ProofSubject, verifyProofFile } from "../client/verify/files.ts";
+import { type Subject, type VerifiedHead, verifyRecord } from "../client/verify/index.ts";
+import { readGoEnv } from "../go/go-env.ts";
+import { ProofdnsError } from "../vindex/error.ts";
+import { isVersionOfPath } from "../vindex/module-path.ts";
+import type { VersionEntry } from "../vindex/payload.ts";
+import { parseVersion } from "../vindex/version.ts";
+import { addClientOptions, type ClientCommandOptions, lookupAll, openClient, type Session } from "./client-options.ts";
+import { EXIT } from "./exit-code.ts";
+import { refuseExisting, writeOutputFile } from "./output-file.ts";
+import { printable } from "./printable.ts";
+import { describeProof, exitCodeOfProof, proofToJson } from "./proof-output.ts";
+import { parseMajorsArgument, parseModuleArgument } from "./subject-argument.ts";
+
+interface ProveOptions extends ClientCommandOptions {
+  readonly output: string;
+  readonly force?: boolean;
+  readonly json?: boolean;
+  readonly majors?: boolean;
+  readonly versions?: boolean;
+  readonly toolchain?: boolean;
+  readonly record?: boolean;
+}
+
+/** Makes the command `proofdns prove`. */
+export function makeProveCommand(): Command {
+  const command = new Command("prove")
+    .description("look one thing up, and write the answer with its whole proof to a file that anyone can check offline")
+    .argument("[subject]", "a module, such as golang.org/x/mod, or one version of it, such as golang.org/x/mod@v0.20.0")
+    .requiredOption("-o, --output <file>", "file to write; - is standard output")
+    .option("--force", "replace a file that is there")
+    .option("--json", "print what was proven as one JSON object")
+    .option("--majors", "prove the /vN (gopkg.in: .vN) modules of a base path")
+    .option("--versions", "prove the complete list of the module's versions")
+    .option("--toolchain", "prove the newest Go toolchains")
+    .option("--record", "also prove the latest record in the checksum database: its hashes are then checksums");
+  return addClientOptions(command).action(async (subject: string | undefined, options: ProveOptions) => {
+    process.exitCode = await prove(subject, options);
+  });
+}
+
+async function prove(argument: string | undefined, options: ProveOptions): Promise<number> {
+  const subject = parseSubject(argument, options);
+  if (options.output !== "-" && options.force !== true) await refuseExisting(options.output);
+  const session = await openClient(options, await readGoEnv(process.env));
+  try {
+    const asked: Subject =
+      subject.kind === "record" ? { kind: "module", path: subject.path, withVersions: true } : subject;
+    const lookup = await lookUp(session, asked);
+    const parts = await makeParts(session, subject, lookup, options.record === true);
+    if (parts === undefined) {
+      const count = lookup.versions?.length ?? 0;
+      console.error(
+        `proofdns: ${argument} is not in the index: ${count === 0 ? "the module is absent" : `none of its ${count} records is of this version`} (proven; \`prove --versions\` writes the proof)`,
+      );
+      return EXIT.absent;
+    }
+    const text = formatProofFile(parts);
+    // What is written is what a stranger can verify.
+    const proof = verifyProofFile(session.trust, text, { subject });
+    const isPiped = options.output === "-";
+    if (isPiped) process.stdout.write(text);
+    else await writeOutputFile(options.output, text, options.force === true);
+    const now = Math.floor(Date.now() / 1000);
+    const said = options.json
+      ? JSON.stringify({ ...proofToJson(session.trust, proof, now), file: options.output })
+      : `${describeProof(session.trust, proof, now)}\n  written to ${printable(options.output)}`;
+    if (isPiped) console.error(said);
+    else console.log(said);
+    await session.client.commit();
+    return exitCodeOfProof(proof);
+  } finally {
+    session.close();
+  }
+}
+
+function parseSubject(argument: string | undefined, options: ProveOptions): ProofSubject {
+  const refuse = (why: string): never => {
+    throw new ProofdnsError("MALFORMED_INPUT", why);
+  };
+  if ([options.majors, options.versions, options.toolchain].filter(Boolean).length > 1)
+    return refuse("--majors, --versions and --toolchain exclude each other");
+  if (options.record && (options.majors || options.toolchain)) return refuse("--record goes with modules only");
+  if (options.toolchain) return argument === undefined ? { kind: "toolchain" } : refuse("--toolchain takes no module");
+  if (argument === undefined) return refuse("name what to prove, such as golang.org/x/mod or golang.org/x/mod@v0.20.0");
+  if (options.majors) return parseMajorsArgument(argument);
+  const at = argument.indexOf("@");
+  if (at < 0) return { kind: "module", path: parseModuleArgument(argument), withVersions: options.versions === true };
+  const path = parseModuleArgument(argument.slice(0, at));
+  const version = parseVersion(argument.slice(at + 1));
+  if (version === undefined || !isVersionOfPath(version, path)) {
+    return refuse(
+      `${JSON.stringify(printable(argument, 200))} names no exact version of the module, such as ${path}@v1.2.3`,
+    );
+  }
+  if (options.versions) return refuse("--versions goes with a module, not with one version of it");
+  return { kind: "record", path, version: version.text };
+}
+
+async function lookUp(session: Session, subject: Subject): Promise<Lookup> {
+  let found: Lookup | undefined;
+  await lookupAll(session, [subject], {}, (_, outcome) => {
+    if ("error" in outcome) throw outcome.error;
+    found = outcome.lookup;
+  });
+  return found as Lookup;
+}
+
+/** Undefined if the version that is asked for is not in the proven list. */
+async function makeParts(
+  session: Session,
+  subject: ProofSubject,
+  { answer, versions, payload }: Lookup,
+  withRecord: boolean,
+): Promise<ProofFileParts | undefined> {
+  const head = await session.client.headForProof(answer.head);
+  if (subject.kind === "record") {
+    const entry = versions?.find(({ version }) => version === subject.version);
+    return entry && { subject, head, record: await proveEntry(session, answer.head, subject.path, entry) };
+  }
+  if (!withRecord || answer.kind !== "module") return { subject, head, answer: payload, versions };
+  const { latest, zipHash, goModHash } = answer.value;
+  const entry = { version: latest.version.text, logIndex: latest.logIndex, zipHash, goModHash };
+  return {
+    subject,
+    head,
+    answer: payload,
+    versions,
+    record: await proveEntry(session, answer.head, answer.path, entry),
+  };
+}
+
+/** The record and its proof, verified. */
+async function proveEntry(
+  { trust, transport }: Session,
+  head: VerifiedHead,
+  path: string,
+  entry: VersionEntry,
+): Promise<{ entry: VersionEntry; proof: Uint8Array }> {
+  const name = new Questions(trust.zone, trust.sha256).record(entry.logIndex, head.leaf.treeHead.treeSize);
+  const ask = async (tcp: boolean): Promise<Uint8Array> => {
+    const proof = payloadOf(await transport.query(name, { tcp, attempt: tcp ? 1 : 0 }), "the record");
+    verifyRecord(trust, head, { path, ...entry }, proof);
+    return proof;
+  };
+  try {
+    return { entry, proof: await ask(false) };
+  } catch (error) {
+    if (!(error instanceof ProofdnsError)) throw error;
+    // Another way to the server may bring what this one has spoilt.
+    return { entry, proof: await ask(true) };
+  }
+}

@@ -1,0 +1,98 @@
+import { randomBytes } from "node:crypto";
+import { open, readFile, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { encodeUtf8, formatHex } from "../vindex/bytes.ts";
+import { ProofdnsError } from "../vindex/error.ts";
+import { formatKeyId } from "../vindex/note.ts";
+import { withFileLock } from "./file-lock.ts";
+import { makeFolder } from "./make-folder.ts";
+import { type MemoryStore, replacement } from "./memory-store.ts";
+import { formatMemory, parseMemory } from "./verify/files.ts";
+import type { Memory, Trust } from "./verify/index.ts";
+
+/** Keeps memories as files in a folder, each replaced atomically: written beside, synced, renamed. */
+export class FolderMemoryStore implements MemoryStore {
+  readonly #folder: string;
+  readonly #trust: Trust;
+
+  constructor(folder: string, trust: Trust) {
+    this.#folder = folder;
+    this.#trust = trust;
+  }
+
+  /** File of this log key: its name without slashes and its key id. */
+  get path(): string {
+    const { keyName, keyId } = this.#trust.logKey;
+    return join(this.#folder, `${keyName.replaceAll(/[^0-9A-Za-z.-]/g, "_")}+${formatKeyId(keyId)}.json`);
+  }
+
+  async read(): Promise<Memory | undefined> {
+    let text: string;
+    try {
+      text = await readFile(this.path, "utf8");
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+      throw unusable(this.path, error);
+    }
+    try {
+      return parseMemory(text, this.#trust);
+    } catch (error) {
+      if (!(error instanceof ProofdnsError)) throw error;
+      throw new ProofdnsError(
+        "MALFORMED_MEMORY",
+        `${error.message} (${this.path}); it protects from rollback, so it is not ignored: with the keys that it was made with it can be read; restore it if it is damaged, or remove it to begin anew`,
+        { cause: error },
+      );
+    }
+  }
+
+  async write(memory: Memory): Promise<void> {
+    // Reading and replacing are two steps: without the lock the older of two processes could come last.
+    try {
+      await makeFolder(this.#folder);
+      await withFileLock(`${this.path}.lock`, async () => {
+        const newer = replacement(memory, await this.read());
+        if (newer !== undefined) await this.#replace(this.path, formatMemory(newer, this.#trust));
+      });
+    } catch (error) {
+      throw error instanceof ProofdnsError ? error : unusable(this.path, error);
+    }
+  }
+
+  async saveEvidence(evidence: unknown): Promise<string> {
+    const { keyId } = this.#trust.logKey;
+    const text = `${JSON.stringify(evidence, undefined, 2)}\n`;
+    // Named by its content: what many lookups see is kept once.
+    const id = formatHex(this.#trust.sha256(encodeUtf8(text)).subarray(0, 6));
+    const path = join(this.#folder, `evidence-${formatKeyId(keyId)}-${id}.json`);
+    await this.#replace(path, text);
+    return path;
+  }
+
+  async #replace(path: string, text: string): Promise<void> {
+    const temporary = `${path}.${randomBytes(6).toString("hex")}.tmp`;
+    try {
+      await makeFolder(this.#folder);
+      const file = await open(temporary, "wx", 0o600);
+      try {
+        await file.writeFile(text);
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+      await rename(temporary, path);
+    } catch (error) {
+      await rm(temporary, { force: true }).catch(() => {});
+      throw unusable(path, error);
+    }
+  }
+}
+
+function unusable(path: string, error: unknown): ProofdnsError {
+  const why = error instanceof Error ? error.message : String(error);
+  return new ProofdnsError(
+    "STORE_UNUSABLE",
+    `the state file ${path} cannot be used: ${why}; name another folder with --state`,
+    { cause: error },
+  );
+}
