@@ -12,6 +12,7 @@ const GROUPS: readonly (readonly [heading: string, commands: Readonly<Record<str
   [
     "Check what you use:",
     {
+      check: async () => (await import("./check.ts")).makeCheckCommand(),
       latest: async () => (await import("./latest.ts")).makeLatestCommand(),
     },
   ],

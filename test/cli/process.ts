@@ -14,7 +14,7 @@ function mainArgs(): string[] {
   const isNew = sources.every((name) => statSync(join(root, "src", name)).mtimeMs < built);
   return isNew ? [compiled] : ["--import", "tsx", join(root, "src", "cli", "main.ts")];
 }
-const MAIN = mainArgs();
+export const MAIN = mainArgs();
 
 /** How a command ended. */
 export interface Ended {

@@ -1,0 +1,399 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { ageOf, timeOfAge } from "../../src/check/ages.ts";
+import { exitCodeOfReport } from "../../src/check/exit.ts";
+import type { ModuleResult } from "../../src/check/result.ts";
+import { encodeUtf8 } from "../../src/vindex/bytes.ts";
+import { ProofdnsError } from "../../src/vindex/error.ts";
+import { hide, tamper } from "../attack/liars.ts";
+import { CheckScene, line, resultOf, versions, versionsWith } from "./scene.ts";
+
+/** Ages and `--cooldown`, against a log of which some records are older than a week and some are not. */
+
+const WEEK = { seconds: 7 * 86_400, text: "7d" };
+let scene: CheckScene;
+before(async () => {
+  scene = await CheckScene.make({
+    old: [
+      ...versions("example.com/a", "v1.0.0", "v1.1.0", "v1.2.0"),
+      ...versions("example.com/late", "v1.1.0"),
+      ...versions("example.com/fresh", "v0.1.0"),
+      ...versions("example.com/quiet", "v1.0.0"),
+      ...versions("example.com/fam", "v1.0.0"),
+      ...versions("example.com/fam/v2", "v2.0.0"),
+      ...versions("golang.org/toolchain", "v0.0.1-go1.24.3.linux-amd64", "v0.0.1-go1.23.9.linux-amd64"),
+    ],
+    young: [
+      ...versions("example.com/a", "v1.3.0"),
+      // Lower than what is old, and newer all the same.
+      ...versions("example.com/late", "v1.0.0"),
+      ...versions("example.com/fresh", "v0.2.0"),
+      ...versions("example.com/fam/v2", "v2.1.0"),
+      ...versions("example.com/fam/v3", "v3.0.0"),
+      ...versions("golang.org/toolchain", "v0.0.1-go1.24.4.linux-amd64"),
+    ],
+  });
+});
+after(() => scene.close());
+
+const withheldOf = ({ withheld }: ModuleResult): string[] => withheld.map((one) => `${one.version} ${one.reason}`);
+
+test("a version that is too young is withheld, and an older one offered that the record proves", async () => {
+  const report = await scene.list(["example.com/a@v1.0.0"], { cooldown: WEEK });
+  const result = resultOf(report, "example.com/a");
+  assert.equal(line(result), "outdated minor v1.2.0");
+  assert.deepEqual(withheldOf(result), ["v1.3.0 young"]);
+  assert.deepEqual(
+    [result.offered?.isRecordProven, result.age?.isProven, result.age?.atLeast],
+    [true, true, WEEK.seconds],
+  );
+  // One head for all, and one record for what is offered.
+  assert.equal(scene.asked.filter((name) => name.startsWith("t")).length, 1);
+  assert.equal(scene.asked.filter((name) => name.endsWith("_record")).length, 1);
+  assert.equal(exitCodeOfReport(report), 1);
+});
+
+test("where only young versions are newer everything is withheld, which is nothing to act upon", async () => {
+  const report = await scene.list(["example.com/fresh@v0.1.0"], { cooldown: WEEK });
+  const result = resultOf(report, "example.com/fresh");
+  assert.deepEqual([line(result), ...withheldOf(result)], ["withheld", "v0.2.0 young"]);
+  assert.equal(exitCodeOfReport(report), 0);
+});
+
+test("the record of a version that is in use already is not asked for", async () => {
+  const report = await scene.list(["example.com/a@v1.2.0", "example.com/quiet@v1.0.0"], { cooldown: WEEK });
+  assert.deepEqual(report.modules.map(line), ["withheld", "current"]);
+  assert.deepEqual(
+    scene.asked.filter((name) => name.endsWith("_record")),
+    [],
+  );
+});
+
+test("a version is as old as its record, not as its number", async () => {
+  const report = await scene.list(["example.com/late"], { cooldown: WEEK });
+  assert.equal(line(resultOf(report, "example.com/late")), "latest v1.1.0");
+});
+
+test("without a head so old every age is unknown: all is withheld, and the check is incomplete", async () => {
+  const report = await scene.list(["example.com/a@v1.0.0", "example.com/quiet@v1.0.0"], {
+    cooldown: { seconds: 400 * 86_400, text: "400d" },
+  });
+  assert.deepEqual(report.modules.map(line), ["withheld", "current"]);
+  assert.deepEqual(withheldOf(resultOf(report, "example.com/a")), ["v1.3.0 undated"]);
+  assert.equal(exitCodeOfReport(report), 2);
+});
+
+test("a head that is hidden withholds everything", async () => {
+  const report = await scene.list(["example.com/a@v1.0.0"], {
+    cooldown: WEEK,
+    transport: (honest) => hide(honest, /^t[0-9]+\._head/),
+  });
+  assert.deepEqual(report.modules.map(line), ["withheld"]);
+  assert.equal(exitCodeOfReport(report), 2);
+});
+
+test("a head that was tampered with withholds everything, and fails the check", async () => {
+  const report = await scene.list(["example.com/a@v1.0.0"], {
+    cooldown: WEEK,
+    transport: (honest) =>
+      tamper(honest, /^t[0-9]+\._head/, (payload) => payload.map((b, i) => (i === 40 ? b ^ 1 : b))),
+  });
+  assert.deepEqual(report.modules.map(line), ["withheld"]);
+  assert.equal(report.failures.length, 1);
+  assert.equal(exitCodeOfReport(report), 3);
+});
+
+test("a record without a proof is withheld: its index is only claimed", async () => {
+  const report = await scene.list(["example.com/a@v1.0.0"], {
+    cooldown: WEEK,
+    transport: (honest) => hide(honest, /_record$/),
+  });
+  const result = resultOf(report, "example.com/a");
+  assert.deepEqual([line(result), ...withheldOf(result)], ["withheld", "v1.3.0 young", "v1.2.0 unproven"]);
+  assert.equal(exitCodeOfReport(report), 2);
+});
+
+test("a record whose proof fails is an error of its module, and nothing of it is offered", async () => {
+  const report = await scene.list(["example.com/a@v1.0.0", "example.com/quiet@v1.0.0"], {
+    cooldown: WEEK,
+    transport: (honest) => tamper(honest, /_record$/, (payload) => payload.map((b, i) => (i === 5 ? b ^ 1 : b))),
+  });
+  assert.deepEqual(report.modules.map(line), ["error", "current"]);
+  assert.equal(resultOf(report, "example.com/a").errors[0]?.code, "BAD_RECORD_PROOF");
+  assert.equal(exitCodeOfReport(report), 3);
+});
+
+test("a newer major must be old enough too: then the highest that is, at its highest old version", async () => {
+  const report = await scene.list(["example.com/fam@v1.0.0"], { cooldown: WEEK, withMajors: true });
+  const result = resultOf(report, "example.com/fam");
+  assert.equal(line(result), "newer-major major example.com/fam/v2@v2.0.0");
+  assert.equal(result.newerMajor?.isRecordProven, true);
+  assert.deepEqual(withheldOf(result), ["v3.0.0 young", "v2.1.0 young"]);
+});
+
+test("where a newer major is all there is, and too young, the module is withheld and not current", async () => {
+  const report = await scene.list(["example.com/fam/v2@v2.0.0"], { cooldown: WEEK, withMajors: true });
+  const result = resultOf(report, "example.com/fam/v2");
+  assert.deepEqual([line(result), ...withheldOf(result)], ["withheld", "v2.1.0 young", "v3.0.0 young"]);
+  assert.equal(exitCodeOfReport(report), 0);
+});
+
+test("ages are claimed unless the record is proven, and asked by four heads for all modules", async () => {
+  const report = await scene.list(["example.com/a@v1.0.0", "example.com/quiet@v1.0.0", "example.com/fresh@v0.1.0"], {
+    withAges: true,
+  });
+  assert.deepEqual(resultOf(report, "example.com/quiet").age, {
+    atLeast: WEEK.seconds,
+    publicSince: resultOf(report, "example.com/quiet").age?.publicSince,
+    isProven: false,
+  });
+  assert.equal(resultOf(report, "example.com/fresh").age?.atLeast, 86_400);
+  assert.equal(scene.asked.filter((name) => /^t[0-9]+\._head$/.test(name)).length, 4);
+});
+
+test("without ages no old head is asked", async () => {
+  const report = await scene.list(["example.com/a@v1.0.0"]);
+  assert.equal(resultOf(report, "example.com/a").age, undefined);
+  assert.deepEqual(
+    scene.asked.filter((name) => name.startsWith("t")),
+    [],
+  );
+});
+
+test("old heads that cannot be had leave ages out and change no verdict", async () => {
+  const report = await scene.list(["example.com/a@v1.3.0"], {
+    withAges: true,
+    transport: (honest) => hide(honest, /^t[0-9]+\._head/),
+  });
+  assert.deepEqual([report.modules.map(line), report.modules[0]?.age], [["current"], undefined]);
+  assert.equal(exitCodeOfReport(report), 0);
+});
+
+test("an old head that was forged fails the check, whatever it was asked for", async () => {
+  const report = await scene.list(["example.com/a@v1.3.0"], {
+    withAges: true,
+    transport: (honest) =>
+      tamper(honest, /^t[0-9]+\._head/, (payload) => payload.map((b, i) => (i === 40 ? b ^ 1 : b))),
+  });
+  assert.equal(report.modules[0]?.age, undefined);
+  assert.equal(exitCodeOfReport(report), 3);
+});
+
+test("offline nothing is asked for ages or cooldown, and what has no date is withheld", async () => {
+  const report = await scene.list(["example.com/a@v1.0.0"], { cooldown: WEEK, withAges: true, isOffline: true });
+  assert.deepEqual(
+    scene.asked.filter((name) => name.startsWith("t") || name.endsWith("_record")),
+    [],
+  );
+  // The answer cache of this test is empty.
+  assert.equal(exitCodeOfReport(report), 2);
+});
+
+test("the toolchain of a binary waits like a module, and its record proves its age", async () => {
+  const build = JSON.stringify({
+    GoVersion: "go1.23.8",
+    Path: "example.com/a",
+    Main: { Path: "example.com/a", Version: "v1.3.0" },
+  });
+  const young = (await scene.list([build])).toolchains[0];
+  assert.deepEqual([young?.status, young?.offered, young?.step], ["outdated", "go1.24.4", "minor"]);
+  const old = await scene.list([build], { cooldown: WEEK });
+  const [result] = old.toolchains;
+  // go1.24.3 is old enough, and no longer in the value: what it lists is go1.24.4 and go1.23.9.
+  assert.deepEqual([result?.status, result?.offered, result?.step], ["outdated", "go1.23.9", "patch"]);
+  assert.deepEqual(
+    result?.withheld.map(({ version, reason }) => `${version} ${reason}`),
+    ["go1.24.4 young"],
+  );
+});
+
+test("ages are asked for whole hours, and never for a time before the epoch of Unix", () => {
+  assert.equal(timeOfAge(1_700_003_599 + 86_400, 86_400), 1_700_002_800);
+  assert.equal(timeOfAge(1_700_002_800, 86_400) % 3600, 0);
+  assert.equal(timeOfAge(1000, 10 ** 12), 0);
+});
+
+test("of several heads the oldest that covers a record dates it", () => {
+  const heads = [
+    { atLeast: 30, publicSince: 1, sumdbSize: 10 },
+    { atLeast: 7, publicSince: 2, sumdbSize: 20 },
+  ];
+  assert.equal(ageOf(heads, 9)?.atLeast, 30);
+  assert.equal(ageOf(heads, 10)?.atLeast, 7);
+  assert.equal(ageOf(heads, 20), undefined);
+});
+
+/** `--retractions`: only an authenticated go.mod of the highest version takes anything back. */
+let taken: CheckScene;
+before(async () => {
+  taken = await CheckScene.make({
+    old: [
+      ...versionsWith("example.com/own", ["v1.0.0", "v1.1.0", "v1.2.0"], {
+        "v1.2.0": "module example.com/own\n\n// published by mistake\nretract [v1.1.0, v1.2.0]\n",
+      }),
+      // Only the highest counts: what v1.0.0 takes back is forgotten.
+      ...versionsWith("example.com/early", ["v1.0.0", "v1.1.0"], {
+        "v1.0.0": "module example.com/early\n\nretract v1.1.0\n",
+      }),
+      ...versionsWith(
+        "example.com/all",
+        ["v2.0.0", "v2.0.1"].map((v) => v.replace("v2", "v1")),
+        {
+          "v1.0.1": "module example.com/all\n\nretract [v0.0.0, v1.0.1] // use another one\n",
+        },
+      ),
+      ...versionsWith("example.com/gone", ["v1.0.0", "v1.5.0"], {
+        "v1.5.0": "// Deprecated: use example.com/next instead.\nmodule example.com/gone\n",
+      }),
+      ...versionsWith("example.com/hostile", ["v1.0.0", "v1.1.0"], {
+        "v1.1.0": "module example.com/hostile\n\nretract v1.1.0 // \u001b[31mred\u001b[0m\u202e\n",
+      }),
+      ...versionsWith("example.com/broken", ["v1.0.0", "v1.1.0"], {
+        "v1.1.0": "module example.com/broken\n\nretract (\n\tv1.1.0\n",
+      }),
+      { path: "example.com/plain", version: "v1.0.0" },
+      ...versions("example.com/fam", "v1.0.0"),
+      ...versions("example.com/fam/v2", "v2.0.0"),
+      ...versionsWith("example.com/fam/v3", ["v3.0.0"], {
+        "v3.0.0": "module example.com/fam/v3\n\nretract [v3.0.0, v3.99.0]\n",
+      }),
+    ],
+  });
+});
+after(() => taken.close());
+
+const on = { withRetractions: true };
+
+test("the next best version is offered in place of what the highest one takes back", async () => {
+  const report = await taken.list(["example.com/own@v1.0.0"], on);
+  const result = resultOf(report, "example.com/own");
+  assert.deepEqual([line(result), result.latest?.version], ["current", "v1.2.0"]);
+  assert.deepEqual(result.withheld, [
+    {
+      path: "example.com/own",
+      version: "v1.2.0",
+      reason: "retracted",
+      detail: "retracted: published by mistake",
+    },
+  ]);
+  assert.equal(exitCodeOfReport(report), 0);
+});
+
+test("without --retractions nothing is fetched, and the same module is outdated", async () => {
+  taken.fetched.length = 0;
+  const report = await taken.list(["example.com/own@v1.0.0"]);
+  assert.equal(line(resultOf(report, "example.com/own")), "outdated minor v1.2.0");
+  assert.deepEqual(taken.fetched, []);
+});
+
+test("a version in use that was taken back is said, even where nothing is left to offer", async () => {
+  const report = await taken.list(["example.com/own@v1.2.0", "example.com/all@v1.0.0"], on);
+  const own = resultOf(report, "example.com/own");
+  assert.deepEqual([line(own), own.retracted], ["retracted", "published by mistake"]);
+  const all = resultOf(report, "example.com/all");
+  assert.deepEqual([line(all), all.retracted], ["retracted", "use another one"]);
+  assert.equal(exitCodeOfReport(report), 1);
+});
+
+test("only the go.mod of the highest version counts, which is fetched once and nothing else", async () => {
+  taken.fetched.length = 0;
+  const report = await taken.list(["example.com/early@v1.0.0", "example.com/early@v1.1.0"], on);
+  assert.deepEqual(report.modules.map(line), ["outdated minor v1.1.0", "current"]);
+  assert.deepEqual(taken.fetched, ["example.com/early@v1.1.0"]);
+});
+
+test("a deprecated module is said to be, and is otherwise what it is", async () => {
+  const report = await taken.list(["example.com/gone@v1.5.0"], on);
+  const result = resultOf(report, "example.com/gone");
+  assert.deepEqual([line(result), result.deprecated], ["current", "use example.com/next instead."]);
+  assert.equal(exitCodeOfReport(report), 0);
+});
+
+test("a version that never had a go.mod takes nothing back, and nothing is fetched for it", async () => {
+  taken.fetched.length = 0;
+  const report = await taken.list(["example.com/plain@v1.0.0"], on);
+  assert.deepEqual([report.modules.map(line), taken.fetched], [["current"], []]);
+});
+
+test("a major of which all was taken back is not offered; the one below it is", async () => {
+  const report = await taken.list(["example.com/fam@v1.0.0"], { ...on, withMajors: true });
+  const result = resultOf(report, "example.com/fam");
+  assert.equal(line(result), "newer-major major example.com/fam/v2@v2.0.0");
+  assert.deepEqual(
+    result.withheld.map(({ path, version, reason }) => `${path} ${version} ${reason}`),
+    ["example.com/fam/v3 v3.0.0 retracted"],
+  );
+});
+
+test("refuses a go.mod whose hash is not the proven one: exit 3, and nothing is offered", async () => {
+  const report = await taken.list(["example.com/own@v1.0.0", "example.com/plain@v1.0.0"], {
+    ...on,
+    fetchGoMod: async () => encodeUtf8("module example.com/own\n"),
+  });
+  const result = resultOf(report, "example.com/own");
+  assert.deepEqual([line(result), result.errors[0]?.code], ["error", "BAD_CHECKSUM"]);
+  assert.equal(line(resultOf(report, "example.com/plain")), "current");
+  assert.equal(exitCodeOfReport(report), 3);
+});
+
+for (const [what, bytes] of [
+  ["an empty file", new Uint8Array(0)],
+  ["bytes that are no text", Uint8Array.of(0xff, 0xfe)],
+  ["the file of another version", encodeUtf8("module example.com/own\n\ngo 1.21\n")],
+  [
+    "the right file with a line more",
+    encodeUtf8("module example.com/own\n\n// published by mistake\nretract [v1.1.0, v1.2.0]\n\n"),
+  ],
+] as const) {
+  test(`refuses ${what} in place of the go.mod`, async () => {
+    const report = await taken.list(["example.com/own@v1.0.0"], { ...on, fetchGoMod: async () => bytes });
+    assert.equal(report.modules[0]?.errors[0]?.code, "BAD_CHECKSUM");
+  });
+}
+
+test("what cannot be fetched is not guessed: 2, and nothing is offered", async () => {
+  const report = await taken.list(["example.com/own@v1.0.0"], {
+    ...on,
+    fetchGoMod: () => Promise.reject(new ProofdnsError("UNREACHABLE", "GOPROXY ends with off")),
+  });
+  const result = resultOf(report, "example.com/own");
+  assert.deepEqual([line(result), result.latest?.version], ["error", "v1.2.0"]);
+  assert.match(result.errors[0]?.message ?? "", /GOPROXY ends with off/);
+  assert.equal(exitCodeOfReport(report), 2);
+});
+
+test("an authentic go.mod that cannot be read is no reason to guess either", async () => {
+  const report = await taken.list(["example.com/broken@v1.0.0"], on);
+  assert.deepEqual([report.modules.map(line), exitCodeOfReport(report)], [["error"], 2]);
+});
+
+test("a record without a proof authenticates no go.mod: nothing is fetched", async () => {
+  taken.fetched.length = 0;
+  const report = await taken.list(["example.com/own@v1.0.0"], {
+    ...on,
+    transport: (honest) => hide(honest, /_record$/),
+  });
+  assert.deepEqual([report.modules.map(line), taken.fetched, exitCodeOfReport(report)], [["error"], [], 2]);
+});
+
+test("a record whose proof fails authenticates no go.mod: exit 3", async () => {
+  const report = await taken.list(["example.com/own@v1.0.0"], {
+    ...on,
+    transport: (honest) => tamper(honest, /_record$/, (payload) => payload.map((b, i) => (i === 5 ? b ^ 1 : b))),
+  });
+  assert.deepEqual([report.modules.map(line), exitCodeOfReport(report)], [["error"], 3]);
+});
+
+test("what a rationale holds that a terminal would obey is left out", async () => {
+  const report = await taken.list(["example.com/hostile@v1.1.0"], on);
+  const { retracted } = resultOf(report, "example.com/hostile");
+  assert.match(retracted ?? "", /left out/);
+});
+
+test("the list that the next best version comes from must be complete: without it there is none", async () => {
+  const report = await taken.list(["example.com/own@v1.0.0"], {
+    ...on,
+    transport: (honest) => hide(honest, /_p0\._versions/),
+  });
+  assert.deepEqual([report.modules.map(line), exitCodeOfReport(report)], [["error"], 2]);
+});

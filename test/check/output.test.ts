@@ -1,0 +1,372 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { CheckItem, Place, Skipped } from "../../src/check/item.ts";
+import type { CheckStatus, ModuleResult, Report, ToolchainResult } from "../../src/check/result.ts";
+import { formatAnnotations, formatStepSummary } from "../../src/cli/check-github.ts";
+import { formatGoGet } from "../../src/cli/check-go-get.ts";
+import { formatJsonLine, reportToJson } from "../../src/cli/check-json.ts";
+import { formatDays } from "../../src/cli/check-notes.ts";
+import { formatTable, type TableOptions } from "../../src/cli/check-table.ts";
+import { cutEnd, cutMiddle, Progress, readTerminal, widthOf } from "../../src/cli/check-terminal.ts";
+import { ProofdnsError } from "../../src/vindex/error.ts";
+import { parseVersion } from "../../src/vindex/version.ts";
+
+/** How results are printed: tables, JSON lines, commands, annotations. The results are invented. */
+
+interface Invented {
+  readonly path?: string;
+  readonly current?: string;
+  readonly to?: string;
+  readonly status?: CheckStatus;
+  readonly isIndirect?: boolean;
+  readonly places?: readonly Place[];
+  readonly program?: string;
+  readonly more?: Partial<ModuleResult>;
+}
+
+function moduleResult(invented: Invented = {}): ModuleResult {
+  const {
+    path = "example.com/x",
+    current = "v1.0.0",
+    to,
+    status = to === undefined ? "current" : "outdated",
+  } = invented;
+  const item: CheckItem = {
+    path,
+    current: parseVersion(current),
+    query: undefined,
+    isIndirect: invented.isIndirect === true,
+    program: invented.program,
+    places: invented.places ?? [{ file: "go.mod", line: 7 }],
+    excluded: new Set(),
+  };
+  const version = { path, version: to ?? current, kind: "release", logIndex: 9, isRecordProven: false } as const;
+  return {
+    item,
+    status,
+    latest: version,
+    offered: to === undefined ? undefined : version,
+    step: to === undefined ? undefined : "minor",
+    newerMajor: undefined,
+    age: { atLeast: 90 * 86_400, publicSince: 1_700_000_000, isProven: false },
+    withheld: [],
+    retracted: undefined,
+    deprecated: undefined,
+    notes: [],
+    errors: [],
+    epoch: 3,
+    ...invented.more,
+  };
+}
+
+function reportOf(modules: readonly ModuleResult[], more: Partial<Report> = {}): Report {
+  return {
+    modules,
+    toolchains: [],
+    skipped: [],
+    problems: [],
+    remarks: [],
+    goModFiles: ["go.mod"],
+    failures: [],
+    asOf: { epoch: 3, sumdbSize: 40, ageTime: 1_700_000_000 },
+    ...more,
+  };
+}
+
+const plain: TableOptions = {
+  terminal: { hasColor: false, width: undefined },
+  isOutdatedOnly: false,
+  isQuiet: false,
+  now: 1_700_000_060,
+};
+const skippedOf = (name: string, reason: Skipped["reason"]): Skipped => ({
+  name,
+  version: "v1.0.0",
+  reason,
+  detail: `because it is ${reason}`,
+  isIndirect: false,
+  places: [],
+});
+// biome-ignore lint/suspicious/noControlCharactersInRegex: what a terminal would obey
+const ESCAPE = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/;
+const HOSTILE = "\u001b[2J\u001b]0;title\u0007\u202e\u0085a\nb|c`<script>::error::x%0A";
+
+test("a table has a row for each module, direct ones first, and one line about it all", () => {
+  const text = formatTable(
+    reportOf([
+      moduleResult({ path: "example.com/b", to: "v1.2.0" }),
+      moduleResult({ path: "example.com/a", isIndirect: true }),
+    ]),
+    plain,
+  );
+  assert.equal(
+    text,
+    `MODULE         CURRENT  LATEST  STEP   AGE
+# direct
+example.com/b  v1.0.0   v1.2.0  minor  ≥90d claimed
+# indirect
+example.com/a  v1.0.0   v1.0.0         ≥90d claimed
+
+2 modules: 1 current, 1 outdated; proven in epoch 3, 40 records, 60 s old
+`,
+  );
+});
+
+test("a table off a terminal is never cut and has no colours, whatever is in it", () => {
+  const long = `example.com/${"x".repeat(300)}`;
+  const text = formatTable(reportOf([moduleResult({ path: long, to: "v1.2.0" })]), plain);
+  assert.ok(text.includes(long));
+  assert.ok(!ESCAPE.test(text));
+});
+
+test("a table on a terminal fits its width, names are cut in the middle and notes at the end", () => {
+  for (const width of [40, 60, 80, 120]) {
+    const text = formatTable(
+      reportOf([
+        moduleResult({
+          path: `example.com/${"x".repeat(200)}/v12`,
+          to: "v1.2.0",
+          more: { deprecated: "漢".repeat(200) },
+        }),
+        moduleResult({ path: "example.com/y", current: "v0.0.0-20240102030405-0123456789ab", to: "v1.10.0" }),
+      ]),
+      { ...plain, terminal: { hasColor: false, width } },
+    );
+    for (const line of text.split("\n")) assert.ok(widthOf(line) <= width, `${width}: ${widthOf(line)} ${line}`);
+    if (width >= 80) assert.match(text, /exam.*….*\/v12/);
+  }
+});
+
+test("colours are only written where they are wanted, and end on each line", () => {
+  const text = formatTable(reportOf([moduleResult({ to: "v1.2.0" })]), {
+    ...plain,
+    terminal: { hasColor: true, width: 100 },
+  });
+  const row = text.split("\n")[1] ?? "";
+  assert.ok(row.startsWith("\u001b[33mexample.com/x ") && row.endsWith("\u001b[0m"), JSON.stringify(row));
+});
+
+test("--outdated and -q leave out what they say, and an empty table is no text", () => {
+  const report = reportOf([moduleResult(), moduleResult({ path: "example.com/y", to: "v1.1.0" })]);
+  const text = formatTable(report, { ...plain, isOutdatedOnly: true, isQuiet: true });
+  assert.ok(!text.includes("example.com/x") && text.includes("example.com/y") && !text.includes("epoch"));
+  assert.equal(formatTable(reportOf([moduleResult()]), { ...plain, isOutdatedOnly: true, isQuiet: true }), "");
+});
+
+test("private modules are counted and not named, all others that are not checked are named with their reason", () => {
+  const text = formatTable(
+    reportOf([], {
+      skipped: [
+        skippedOf("corp.example/secret", "private"),
+        skippedOf("corp.example/other", "private"),
+        skippedOf("example.com/r", "replaced"),
+      ],
+    }),
+    plain,
+  );
+  assert.ok(!text.includes("secret"));
+  assert.match(text, /2 private modules .* never sent/);
+  assert.match(text, /example\.com\/r v1\.0\.0: because it is replaced/);
+});
+
+test("freshness that nothing proves is said not to be proven", () => {
+  const text = formatTable(reportOf([], { asOf: { epoch: 3, sumdbSize: 40, ageTime: 0 } }), plain);
+  assert.match(text, /freshness not proven/);
+});
+
+test("nothing that a file or a server made up reaches a terminal as more than text", () => {
+  const report = reportOf(
+    [moduleResult({ more: { errors: [new ProofdnsError("NO_ANSWER", HOSTILE)], status: "error" } })],
+    {
+      skipped: [{ ...skippedOf(HOSTILE, "replaced"), version: HOSTILE, places: [{ file: HOSTILE, line: 1 }] }],
+      problems: [
+        { input: HOSTILE, place: { file: HOSTILE, line: 2 }, error: new ProofdnsError("MALFORMED_INPUT", HOSTILE) },
+      ],
+      toolchains: [toolchainResult({ current: HOSTILE })],
+    },
+  );
+  assert.ok(!ESCAPE.test(formatTable(report, plain)), "table");
+  for (const object of reportToJson(report, 2, false)) {
+    const line = formatJsonLine(object);
+    assert.ok(!ESCAPE.test(line) && !line.includes("\n"), "json");
+    assert.doesNotThrow(() => JSON.parse(line));
+  }
+  for (const line of formatAnnotations(report, "/workspace")) {
+    assert.ok(!ESCAPE.test(line) && !line.includes("\n"), line);
+    assert.match(line, /^::(error|warning|notice) [^\n]*::/);
+  }
+  const summary = formatStepSummary(report, 1_700_000_060);
+  assert.ok(!ESCAPE.test(summary) && !summary.includes("<script>"), summary);
+});
+
+function toolchainResult(more: { current?: string } & Partial<ToolchainResult> = {}): ToolchainResult {
+  const { current = "go1.24.1", ...rest } = more;
+  return {
+    use: { current, kind: "built", places: [{ file: "bin/tool", line: undefined }] },
+    status: "outdated",
+    offered: "go1.24.4",
+    step: "patch",
+    age: undefined,
+    withheld: [],
+    notes: [],
+    errors: [],
+    ...rest,
+  };
+}
+
+test("JSON lines: an object for each module with a schema version, and a summary last", () => {
+  const lines = reportToJson(
+    reportOf([moduleResult({ to: "v1.2.0" }), moduleResult({ path: "example.com/y" })], {
+      toolchains: [toolchainResult()],
+      skipped: [skippedOf("example.com/r", "replaced")],
+    }),
+    1,
+    false,
+  ).map((object) => JSON.parse(formatJsonLine(object)) as Record<string, unknown>);
+  assert.deepEqual(
+    lines.map(({ schemaVersion, type, status }) => `${schemaVersion} ${type} ${status}`),
+    ["1 module outdated", "1 module current", "1 toolchain outdated", "1 skipped skipped", "1 summary undefined"],
+  );
+  const [first] = lines;
+  assert.deepEqual(
+    [first?.["module"], first?.["current"], first?.["latest"], first?.["step"], first?.["direct"]],
+    ["example.com/x", "v1.0.0", "v1.2.0", "minor", true],
+  );
+  assert.deepEqual(first?.["age"], { atLeast: 7_776_000, publicSince: 1_700_000_000, proven: false });
+  const summary = lines.at(-1);
+  assert.deepEqual(
+    [summary?.["modules"], summary?.["statuses"], summary?.["exitCode"], summary?.["epoch"]],
+    [2, { outdated: 1, current: 1 }, 1, 3],
+  );
+});
+
+test("JSON of a report in which everything failed is valid, and a status of a hostile name does no harm", () => {
+  const failed = moduleResult({
+    path: "example.com/z",
+    status: "error",
+    more: { errors: [new ProofdnsError("STALE", "old")] },
+  });
+  const lines = reportToJson(reportOf([failed], { asOf: undefined }), 3, false);
+  assert.deepEqual(JSON.parse(formatJsonLine(lines[0] ?? {}))["errors"], [
+    { code: "STALE", kind: "false", message: "old" },
+  ]);
+});
+
+test("commands: go get for modules, go install for programs, each once, no newer majors", () => {
+  const report = reportOf([
+    moduleResult({ to: "v1.2.0" }),
+    moduleResult({ to: "v1.2.0", current: "v0.9.0" }),
+    moduleResult({ path: "example.com/current" }),
+    moduleResult({ path: "example.com/tool", to: "v1.1.0", program: "example.com/tool/cmd/x" }),
+    moduleResult({
+      path: "example.com/fam",
+      status: "newer-major",
+      more: {
+        newerMajor: {
+          path: "example.com/fam/v2",
+          version: "v2.0.0",
+          kind: "release",
+          logIndex: 3,
+          isRecordProven: false,
+        },
+      },
+    }),
+  ]);
+  assert.deepEqual(formatGoGet(report), ["go get example.com/x@v1.2.0", "go install example.com/tool/cmd/x@v1.1.0"]);
+});
+
+test("commands of several go.mod files say beside which, quoted for a shell", () => {
+  const places = [
+    { file: "a/go.mod", line: 3 },
+    { file: "it's $HOME/go.mod", line: 4 },
+  ];
+  const report = reportOf([moduleResult({ to: "v1.2.0", places })], { goModFiles: places.map(({ file }) => file) });
+  assert.deepEqual(formatGoGet(report), [
+    "go -C a get example.com/x@v1.2.0",
+    "go -C 'it'\\''s $HOME' get example.com/x@v1.2.0",
+  ]);
+});
+
+test("what could not be checked gives no command, even where a version is known", () => {
+  const result = moduleResult({ to: "v1.2.0", status: "error" });
+  assert.deepEqual(formatGoGet(reportOf([{ ...result, offered: result.latest }])), []);
+});
+
+test("annotations: file and line below the workspace, escaped, errors before warnings", () => {
+  const report = reportOf(
+    [
+      moduleResult({ to: "v1.2.0", places: [{ file: `${process.cwd()}/sub/a,b:c%.mod`, line: 12 }] }),
+      moduleResult({ path: "example.com/u", status: "untagged" }),
+      moduleResult({ path: "example.com/ok" }),
+      moduleResult({
+        path: "example.com/e",
+        status: "error",
+        more: { errors: [new ProofdnsError("STALE", "50% old\nor so")] },
+      }),
+    ],
+    { toolchains: [toolchainResult()] },
+  );
+  assert.deepEqual(formatAnnotations(report, process.cwd()), [
+    "::error file=go.mod,line=7,title=example.com/e::STALE: 50%25 old\ufffdor so",
+    "::warning file=sub/a%2Cb%3Ac%25.mod,line=12,title=example.com/x::v1.0.0 can go to v1.2.0 (minor, ≥90d claimed)",
+    "::warning file=bin/tool,title=Go toolchain::go1.24.1: the newest is go1.24.4",
+    "::notice file=go.mod,line=7,title=example.com/u::untagged: the module has no version of its own, only commits",
+  ]);
+});
+
+test("a step summary has a row for what is not current, and no Markdown of others in it", () => {
+  const text = formatStepSummary(
+    reportOf([
+      moduleResult({ to: "v1.2.0", more: { deprecated: "use [this](https://evil.example) | <b>now</b>" } }),
+      moduleResult({ path: "example.com/ok" }),
+    ]),
+    1_700_000_060,
+  );
+  assert.equal(text.split("\n").filter((line) => line.startsWith("| ")).length, 3);
+  assert.ok(!text.includes("](") && !text.includes("<b>") && !text.includes("example.com/ok"));
+});
+
+test("colours: the flag, then NO_COLOR, FORCE_COLOR, a dumb terminal, a terminal", () => {
+  const tty = { isTTY: true, columns: 100 };
+  assert.deepEqual(readTerminal(tty, {}), { hasColor: true, width: 100 });
+  assert.deepEqual(readTerminal({}, {}), { hasColor: false, width: undefined });
+  assert.equal(readTerminal(tty, { NO_COLOR: "1" }).hasColor, false);
+  assert.equal(readTerminal(tty, { NO_COLOR: "" }).hasColor, true);
+  assert.equal(readTerminal(tty, { TERM: "dumb" }).hasColor, false);
+  assert.equal(readTerminal({}, { FORCE_COLOR: "1" }).hasColor, true);
+  assert.equal(readTerminal({}, { FORCE_COLOR: "0" }).hasColor, false);
+  assert.equal(readTerminal(tty, { FORCE_COLOR: "1", NO_COLOR: "1" }).hasColor, false);
+  assert.equal(readTerminal(tty, { FORCE_COLOR: "1" }, false).hasColor, false);
+  assert.equal(readTerminal({ isTTY: true, columns: 3 }, {}).width, 40);
+});
+
+test("progress is shown on a terminal only, never in CI, and taken away at the end", () => {
+  const written: string[] = [];
+  const tty = { isTTY: true, write: (text: string) => written.push(text) };
+  const on = new Progress(tty, {}, false);
+  on.show(1, 2, 1000);
+  on.show(1, 2, 1001);
+  on.show(2, 2, 1002);
+  on.end();
+  assert.deepEqual(written, ["\r[############------------] 1/2", "\r[########################] 2/2", "\r\u001b[K"]);
+  written.length = 0;
+  for (const [stream, env, isQuiet] of [
+    [tty, { CI: "true" }, false],
+    [tty, { TERM: "dumb" }, false],
+    [tty, {}, true],
+    [{ write: (text: string) => written.push(text) }, {}, false],
+  ] as const) {
+    const off = new Progress(stream, env, isQuiet);
+    off.show(1, 2);
+    off.end();
+  }
+  assert.deepEqual(written, []);
+});
+
+test("texts are cut to a width, wide characters counted twice", () => {
+  assert.equal(cutEnd("abcdef", 4), "abc…");
+  assert.equal(cutEnd("漢字漢字", 5), "漢字…");
+  assert.equal(cutMiddle("example.com/abcdefgh/v2", 12), "exam…efgh/v2");
+  assert.equal(cutMiddle("short", 12), "short");
+  assert.deepEqual([7 * 86_400, 36 * 3600, 90 * 60, 5].map(formatDays), ["7d", "36h", "90m", "5s"]);
+});

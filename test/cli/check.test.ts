@@ -1,0 +1,247 @@
+import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { pathToFileURL } from "node:url";
+import { type Published, versions, versionsWith } from "../check/scene.ts";
+import { Served } from "../check/served.ts";
+import { inlineInfo, makeElf } from "../go/images.ts";
+import { snapshot } from "./process.ts";
+
+/** `proofdns check` against a real server on loopback. */
+
+const published: Published[] = [
+  ...versions("example.com/a", "v1.0.0", "v1.1.0"),
+  ...versions("example.com/current", "v1.0.0"),
+  ...versions("example.com/fam", "v1.0.0"),
+  ...versions("example.com/fam/v2", "v2.0.0"),
+  ...versionsWith("example.com/taken", ["v1.0.0", "v1.1.0"], {
+    "v1.1.0": "// Deprecated: use example.com/a.\nmodule example.com/taken\n\nretract v1.1.0 // a mistake\n",
+  }),
+  ...versions("example.com/Upper", "v1.0.0"),
+  ...versions("golang.org/toolchain", "v0.0.1-go1.24.3.linux-amd64", "v0.0.1-go1.24.4.linux-amd64"),
+];
+const GO_MOD = `module example.com/me
+
+go 1.22
+
+require (
+	example.com/a v1.0.0
+	example.com/current v1.0.0 // indirect
+)
+`;
+
+let served: Served;
+let goMod = "";
+before(async () => {
+  served = await Served.start(published);
+  goMod = served.write("project/go.mod", GO_MOD);
+});
+after(() => served.close());
+
+const jsonOf = (stdout: string): Record<string, unknown>[] =>
+  stdout
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+
+test("prints a table, JSON lines or commands, and ends with the same code in every form", async () => {
+  const table = await served.check([goMod]);
+  assert.match(table.stdout, /example\.com\/a +v1\.0\.0 +v1\.1\.0 +minor/);
+  assert.match(table.stdout, /2 modules: 1 current, 1 outdated; proven in epoch 1, 10 records, \d+ s old/);
+  assert.equal(table.stderr, "");
+  const json = await served.check([goMod, "--json"]);
+  const lines = jsonOf(json.stdout);
+  assert.deepEqual(
+    lines.map(({ schemaVersion, type, status }) => [schemaVersion, type, status]),
+    [
+      [1, "module", "outdated"],
+      [1, "module", "current"],
+      [1, "summary", undefined],
+    ],
+  );
+  assert.deepEqual(lines[0]?.["places"], [{ file: goMod, line: 6 }]);
+  assert.equal(lines.at(-1)?.["exitCode"], 1);
+  const goGet = await served.check([goMod, "--emit", "go-get"]);
+  assert.equal(goGet.stdout, "go get example.com/a@v1.1.0\n");
+  const quiet = await served.check([goMod, "-q", "--outdated", "--no-age"]);
+  assert.equal(quiet.stdout, "MODULE         CURRENT  LATEST  STEP\nexample.com/a  v1.0.0   v1.1.0  minor\n");
+  assert.deepEqual([table.code, json.code, goGet.code, quiet.code], [1, 1, 1, 1]);
+});
+
+test("--exit-code and --no-fail change 1, and nothing graver", async () => {
+  assert.equal((await served.check([goMod, "--exit-code", "9"])).code, 9);
+  assert.equal((await served.check([goMod, "--no-fail"])).code, 0);
+  assert.equal((await served.check([goMod, join(served.folder, "nowhere"), "--no-fail"])).code, 2);
+  assert.equal((await served.check([goMod, join(served.folder, "nowhere"), "--exit-code", "9", "--json"])).code, 2);
+});
+
+test("refuses bad usage in one sentence that says what is expected", async () => {
+  const cases: readonly (readonly [string[], RegExp])[] = [
+    [["--exit-code", "256"], /--exit-code "256": expected a number from 0 to 255/],
+    [["--exit-code", "-1"], /--exit-code "-1"/],
+    [["--exit-code", "x"], /--exit-code "x"/],
+    [["--cooldown", "soon"], /duration "soon"/],
+    [["--cooldown", "-7d"], /duration "-7d"/],
+    [["--cooldown", ""], /duration ""/],
+    [["--cooldown", "99999999999999999d"], /duration/],
+    [["--format", "xml"], /Allowed choices are table, json/],
+    [["--emit", "rm"], /Allowed choices are go-get/],
+    [["--unknown"], /unknown option/],
+    [["--jobs", "0"], /--jobs/],
+  ];
+  for (const [args, expected] of cases) {
+    const { code, stdout, stderr } = await served.check([goMod, ...args]);
+    assert.deepEqual([code, stdout], [2, ""], args.join(" "));
+    assert.match(stderr, expected);
+    assert.ok(!stderr.includes("    at "), "no stack trace");
+  }
+});
+
+test("a bare number of a cooldown is days, and a log without a head so old leaves the check incomplete", async () => {
+  const bare = await served.check([goMod, "--cooldown", "7"]);
+  assert.match(bare.stdout, /v1\.1\.0 withheld: age unknown: the log has no head that is 7d old/);
+  assert.equal(bare.code, 2);
+  assert.equal((await served.check([goMod, "--cooldown", "0"])).code, 1);
+});
+
+test("one input that cannot be read leaves the others checked, in JSON too", async () => {
+  const { code, stdout, stderr } = await served.check([join(served.folder, "nowhere"), goMod, "--json"]);
+  const lines = jsonOf(stdout);
+  assert.deepEqual(
+    lines.map(({ type }) => type),
+    ["module", "module", "input", "summary"],
+  );
+  assert.match(stderr, /there is no .*nowhere/);
+  assert.equal(code, 2);
+});
+
+test("--major and --retractions: from GOPROXY by a folder, and what is not there is said and not guessed", async () => {
+  const list = ["example.com/fam@v1.0.0", "example.com/taken@v1.1.0", "example.com/Upper@v1.0.0"];
+  const files: readonly (readonly [string, string])[] = published.map(({ path, version, goMod }) => [
+    `proxy/${path.replace("Upper", "!upper")}/@v/${version}.mod`,
+    goMod ?? "",
+  ]);
+  for (const [name, text] of files) served.write(name, text);
+  const proxy = { GOPROXY: pathToFileURL(join(served.folder, "proxy")).href };
+  const good = await served.check([...list, "--major", "--retractions", "--json"], proxy);
+  const [upper, fam, taken] = jsonOf(good.stdout);
+  assert.deepEqual([upper?.["module"], upper?.["status"]], ["example.com/Upper", "current"]);
+  assert.deepEqual(
+    [fam?.["status"], (fam?.["newerMajor"] as { module: string } | undefined)?.module],
+    ["newer-major", "example.com/fam/v2"],
+  );
+  assert.deepEqual(
+    [taken?.["status"], taken?.["retracted"], taken?.["deprecated"]],
+    ["retracted", "a mistake", "use example.com/a."],
+  );
+  assert.deepEqual([good.code, good.stderr], [1, ""]);
+  writeFileSync(join(served.folder, "proxy/example.com/taken/@v/v1.1.0.mod"), "module example.com/taken\n");
+  const false_ = await served.check([...list, "--retractions"], proxy);
+  assert.match(false_.stderr, /example\.com\/taken: the go\.mod .* \[BAD_CHECKSUM\]/);
+  assert.equal(false_.code, 3);
+  const off = await served.check([...list, "--retractions", "--no-fail"], { GOPROXY: "off" });
+  assert.match(off.stderr, /cannot get the go\.mod .*GOPROXY/);
+  assert.equal(off.code, 2);
+});
+
+test("the go.mod comes over HTTP too, and only the modules asked for are told to the proxy", async () => {
+  const asked: string[] = [];
+  const server = createServer((request, response) => {
+    asked.push(request.url ?? "");
+    const found = published.find(({ path, version }) => request.url === `/${path}/@v/${version}.mod`);
+    response.writeHead(found === undefined ? 404 : 200).end(found?.goMod ?? "");
+  }).listen(0, "127.0.0.1");
+  await new Promise((resolve) => server.once("listening", resolve));
+  const { port } = server.address() as AddressInfo;
+  const { code } = await served.check(["example.com/taken@v1.0.0", "example.com/fam@v1.0.0", "--retractions"], {
+    GOPROXY: `http://127.0.0.1:${port}`,
+    GONOSUMDB: "example.com/fam",
+  });
+  server.close();
+  assert.deepEqual([code, asked], [0, ["/example.com/taken/@v/v1.1.0.mod"]]);
+});
+
+test("GOPRIVATE is honoured from the file of go env -w, and the number of private modules is said", async () => {
+  const env = served.write("go-env", "GOPRIVATE=example.com/a,*.corp.example\n");
+  const { code, stdout } = await served.check([goMod], { GOENV: env });
+  assert.ok(!stdout.includes("example.com/a "));
+  assert.match(stdout, /1 private module \(GOPRIVATE, GONOSUMDB\), never sent/);
+  assert.equal(code, 0);
+});
+
+test("a Go binary is checked with the toolchain that built it, and go install brings it up to date", async () => {
+  const bytes = makeElf(
+    inlineInfo(
+      "go1.24.3",
+      "path\texample.com/a/cmd/a\nmod\texample.com/a\tv1.0.0\th1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n",
+    ),
+  );
+  const tool = served.write("bin/tool", bytes);
+  const table = await served.check([join(served.folder, "bin")]);
+  assert.match(table.stdout, /toolchain +go1\.24\.3 +go1\.24\.4 +patch/);
+  assert.equal(table.code, 1);
+  const install = await served.check([tool, "--emit", "go-get"]);
+  assert.equal(install.stdout, "go install example.com/a/cmd/a@v1.1.0\n");
+});
+
+test("--github prints annotations and writes the step summary, and keeps them out of JSON", async () => {
+  const summary = join(served.folder, "summary.md");
+  const env = { GITHUB_STEP_SUMMARY: summary, GITHUB_WORKSPACE: served.folder };
+  const table = await served.check([goMod, "--github"], env);
+  assert.match(
+    table.stdout,
+    /\n::warning file=project\/go\.mod,line=6,title=example\.com\/a::v1\.0\.0 can go to v1\.1\.0 \(minor\)\n/,
+  );
+  assert.match(readFileSync(summary, "utf8"), /### proofdns check\n/);
+  const json = await served.check([goMod, "--github", "--json"], env);
+  assert.doesNotThrow(() => jsonOf(json.stdout));
+  assert.match(json.stderr, /::warning file=/);
+  const closed = await served.check([goMod, "--github"], { GITHUB_STEP_SUMMARY: served.folder });
+  assert.match(closed.stderr, /cannot write the step summary/);
+  assert.deepEqual([table.code, json.code, closed.code], [1, 1, 1]);
+});
+
+test("--offline answers from what was asked before, says how old it is, and asks nobody", async () => {
+  const cache = join(served.folder, "cache-of-one");
+  const online = await served.check([goMod, "--no-age", "--cache", cache]);
+  const nobody = { PROOFDNS_SERVER: "127.0.0.1:1" };
+  const offline = await served.check([goMod, "--offline", "--cache", cache], nobody);
+  assert.equal(offline.stdout.split("\n")[2], online.stdout.split("\n")[2]);
+  assert.match(offline.stdout, /proven in epoch 1, 10 records, \d+ s old/);
+  assert.deepEqual([offline.code, offline.stderr], [1, ""]);
+  const unknown = await served.check(["example.com/fam@v1.0.0", "--offline", "--cache", cache], nobody);
+  assert.match(unknown.stderr, /no cached answer for .*example\.com\/fam/);
+  assert.equal(unknown.code, 2);
+  const files = await served.check([goMod, "--offline", "--retractions", "--cache", cache], nobody);
+  assert.match(files.stderr, /not to be had offline/);
+  assert.equal(files.code, 2);
+});
+
+test("nothing is coloured off a terminal, unless it is asked for", async () => {
+  assert.ok(!(await served.check([goMod])).stdout.includes("\u001b"));
+  assert.ok((await served.check([goMod], { FORCE_COLOR: "1" })).stdout.includes("\u001b[33m"));
+  assert.ok(!(await served.check([goMod, "--no-color"], { FORCE_COLOR: "1" })).stdout.includes("\u001b"));
+  assert.ok(!(await served.check([goMod], { FORCE_COLOR: "1", NO_COLOR: "1" })).stdout.includes("\u001b"));
+});
+
+test("what was remembered before is left as it was by a check of which one lookup failed", async () => {
+  const state = join(served.folder, "state-of-one");
+  assert.equal((await served.check([goMod, "--state", state, "--no-cache"])).code, 1);
+  const before = snapshot(state);
+  assert.equal(before.size, 1);
+  // Nobody answers there.
+  const failed = await served.check([
+    goMod,
+    "example.com/a@v1.0.0",
+    "--state",
+    state,
+    "--server",
+    "127.0.0.1:1",
+    "--no-cache",
+  ]);
+  assert.equal(failed.code, 2);
+  assert.deepEqual(snapshot(state), before);
+});
