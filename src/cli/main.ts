@@ -14,6 +14,8 @@ const GROUPS: readonly (readonly [heading: string, commands: Readonly<Record<str
     {
       check: async () => (await import("./check.ts")).makeCheckCommand(),
       latest: async () => (await import("./latest.ts")).makeLatestCommand(),
+      verify: async () => (await import("./verify.ts")).makeVerifyCommand(),
+      version: async () => (await import("./version.ts")).makeVersionCommand(),
     },
   ],
   [

@@ -1,0 +1,184 @@
+import type { Claim, Claims, Passed, Place } from "../verify/claim.ts";
+import type { Verdict } from "../verify/verify.ts";
+import { formatH1 } from "../vindex/record.ts";
+import { adviseOn } from "./advice.ts";
+import { EXIT, exitCodeOf, messageOf } from "./exit-code.ts";
+import { printable } from "./printable.ts";
+
+/** Everything that a verification found. */
+export interface VerifyReport {
+  readonly claims: Claims;
+  /** One for each claim. */
+  readonly verdicts: readonly Verdict[];
+  /** Modules of a module cache that were left out since they are private. */
+  readonly privateModules: ReadonlySet<string>;
+}
+
+/** The exit code of a report; the highest that applies. */
+export function exitCodeOfReport({ claims, verdicts }: VerifyReport): number {
+  const codes = [...verdicts.map(exitCodeOfVerdict), ...claims.problems.map(({ error }) => exitCodeOf(error))];
+  // What is vendored may be any code: that it has no checksum is no clean bill. Folders and checkouts are the user's own.
+  if (claims.passed.some(({ reason }) => reason === "vendored" || reason === "unreadable-name"))
+    codes.push(EXIT.unchecked);
+  return codes.reduce((highest, code) => Math.max(highest, code), EXIT.proven as number);
+}
+
+function exitCodeOfVerdict(verdict: Verdict): number {
+  if (verdict.status === "error") return exitCodeOf(verdict.error);
+  if (verdict.status === "differs") return EXIT.failed;
+  return verdict.status === "absent" ? EXIT.absent : EXIT.proven;
+}
+
+/** Counts of a report, for people and programs. */
+export function countReport({ claims, verdicts, privateModules }: VerifyReport) {
+  const count = (status: Verdict["status"]): number => verdicts.filter((verdict) => verdict.status === status).length;
+  const privates = new Set(privateModules);
+  for (const [i, verdict] of verdicts.entries())
+    if (verdict.status === "private") privates.add(claims.claims[i]?.path ?? "");
+  return {
+    proven: count("proven"),
+    differ: count("differs"),
+    absent: count("absent"),
+    errors: count("error") + claims.problems.length,
+    withoutChecksum: claims.passed.length,
+    privateModules: privates.size,
+  };
+}
+
+/** One JSON object for each finding, the summary last: schema version 1. */
+export function* reportToJson(report: VerifyReport, exitCode: number): Generator<Readonly<Record<string, unknown>>> {
+  const { claims, verdicts } = report;
+  for (const [i, verdict] of verdicts.entries()) {
+    const claim = claims.claims[i] as Claim;
+    const { path, version, kind, hash, place } = claim;
+    const base = {
+      schemaVersion: 1,
+      type: "checksum",
+      path,
+      version,
+      of: kind,
+      ...jsonPlace(place),
+      stated: formatH1(hash),
+    };
+    yield { ...base, ...jsonVerdict(verdict) };
+  }
+  for (const { name, reason, detail, place } of claims.passed) {
+    yield {
+      schemaVersion: 1,
+      type: "passed",
+      name: printable(name),
+      reason,
+      detail: printable(detail),
+      ...jsonPlace(place),
+    };
+  }
+  for (const { error, place } of claims.problems) {
+    const message = printable(messageOf(error), 1000);
+    yield { schemaVersion: 1, type: "problem", code: error.code, message, ...jsonPlace(place) };
+  }
+  yield { schemaVersion: 1, type: "summary", ...countReport(report), exitCode };
+}
+
+function jsonPlace({ file, line }: Place) {
+  return { file, ...(line === undefined ? {} : { line }) };
+}
+
+function jsonVerdict(verdict: Verdict): Readonly<Record<string, unknown>> {
+  switch (verdict.status) {
+    case "proven":
+      return { status: "proven", index: verdict.logIndex };
+    case "differs":
+      return { status: "differs", index: verdict.logIndex, proven: formatH1(verdict.provenHash) };
+    case "absent":
+      return { status: "absent", isModuleAbsent: verdict.isModuleAbsent };
+    case "private":
+      return { status: "private", detail: verdict.detail };
+    case "error":
+      return { status: "error", code: verdict.error.code, message: printable(messageOf(verdict.error), 1000) };
+  }
+}
+
+/** Lines for people: what is not proven, or everything, and a summary. */
+export function* formatReport(report: VerifyReport, isAll: boolean): Generator<string> {
+  const { claims, verdicts } = report;
+  const said = new Set<string>();
+  for (const [i, verdict] of verdicts.entries()) {
+    const { path, version, kind, hash, place } = claims.claims[i] as Claim;
+    const name = `${printable(path)}@${printable(version)}`;
+    const what = `${name} ${KINDS[kind]}`;
+    const where = `  ${showPlace(place)}`;
+    switch (verdict.status) {
+      case "proven":
+        if (isAll) yield `proven   ${what}  record ${verdict.logIndex}${where}`;
+        break;
+      case "differs":
+        yield `DIFFERS  ${what}${where}`;
+        yield `         here    ${formatH1(hash)}`;
+        yield `         proven  ${formatH1(verdict.provenHash)} (record ${verdict.logIndex})`;
+        break;
+      case "absent": {
+        const why = verdict.isModuleAbsent
+          ? "the index has no such module"
+          : "it is not in the complete list of versions";
+        yield `absent   ${what}: ${why}${where}`;
+        break;
+      }
+      case "private":
+        if (isAll) yield `private  ${what}: not sent${where}`;
+        break;
+      case "error": {
+        // A server that is down is one failure, not five hundred.
+        const { message, code } = verdict.error;
+        if (said.has(message)) break;
+        said.add(message);
+        yield `error    ${what}: ${printable(adviseOn(verdict.error), 1000)} [${code}]${where}`;
+        break;
+      }
+    }
+  }
+  yield* formatPassed(claims.passed, isAll);
+  for (const { error } of claims.problems) yield `error    ${printable(error.message, 1000)} [${error.code}]`;
+  yield summarize(report);
+}
+
+/** Of many alike in one file a count says enough. */
+function* formatPassed(passed: readonly Passed[], isAll: boolean): Generator<string> {
+  const groups = new Map<string, Passed[]>();
+  for (const one of passed) {
+    const id = `${one.reason} ${one.detail} ${one.place.file}`;
+    const known = groups.get(id);
+    if (known === undefined) groups.set(id, [one]);
+    else known.push(one);
+  }
+  for (const group of groups.values()) {
+    const [first] = group;
+    if (first !== undefined && !isAll && group.length > FEW) {
+      yield `no hash  ${group.length} modules: ${printable(first.detail)}; --all names them  (${printable(first.place.file)})`;
+    } else {
+      for (const { name, detail, place } of group)
+        yield `no hash  ${printable(name)}: ${printable(detail)}  ${showPlace(place)}`;
+    }
+  }
+}
+
+/** So many that are alike are named one by one. */
+const FEW = 3;
+
+const KINDS = { zip: "module", tree: "extracted tree", "go.mod": "go.mod", ziphash: "noted hash" } as const;
+
+function showPlace({ file, line }: Place): string {
+  return `(${printable(file)}${line === undefined ? "" : `:${line}`})`;
+}
+
+function summarize(report: VerifyReport): string {
+  const { proven, differ, absent, errors, withoutChecksum, privateModules } = countReport(report);
+  const parts = [
+    `${proven} checksum${proven === 1 ? "" : "s"} proven`,
+    ...(differ === 0 ? [] : [`${differ} DIFFER from the checksum database: do not build with them`]),
+    ...(absent === 0 ? [] : [`${absent} absent`]),
+    ...(errors === 0 ? [] : [`${errors} could not be checked`]),
+    ...(withoutChecksum === 0 ? [] : [`${withoutChecksum} without a checksum`]),
+    ...(privateModules === 0 ? [] : [`${privateModules} private module${privateModules === 1 ? "" : "s"}, not sent`]),
+  ];
+  return parts.join(", ");
+}

@@ -1,0 +1,115 @@
+import { stat } from "node:fs/promises";
+import { Command } from "commander";
+import { type GoEnv, readGoEnv, whyPrivate } from "../go/go-env.ts";
+import type { Claims } from "../verify/claim.ts";
+import { noClaims } from "../verify/claim.ts";
+import { readClaims } from "../verify/inputs.ts";
+import { addModuleCacheClaims } from "../verify/module-cache.ts";
+import { verifyClaims } from "../verify/verify.ts";
+import { ProofdnsError } from "../vindex/error.ts";
+import { Progress } from "./check-terminal.ts";
+import { addClientOptions, type ClientCommandOptions, lookupAll, openClient, type Session } from "./client-options.ts";
+import { printable } from "./printable.ts";
+import { exitCodeOfReport, formatReport, reportToJson, type VerifyReport } from "./verify-output.ts";
+
+interface VerifyOptions extends ClientCommandOptions {
+  readonly modcache?: string | true;
+  readonly json?: boolean;
+  readonly all?: boolean;
+  readonly quiet?: boolean;
+}
+
+/** Makes the command `proofdns verify`. */
+export function makeVerifyCommand(): Command {
+  const command = new Command("verify")
+    .description("check checksums against the checksum database, each by a proof of its record")
+    .argument(
+      "[path...]",
+      "go.sum, go.mod, go.work, a folder, or Go binaries (default: this folder, unless --modcache is given)",
+    )
+    .option("--modcache [dir]", "check the module cache: zips, extracted trees and go.mod files (default: GOMODCACHE)")
+    .option("--all", "show what is proven and what is private too")
+    .option("--json", "print one JSON object a line, a summary last")
+    .option("-q, --quiet", "no progress");
+  return addClientOptions(command)
+    .addHelpText(
+      "after",
+      "\nExit codes: 0 all checksums proven; 1 some module or version is not in the checksum database; 2 something could not be checked, vendored modules of a binary too; 3 a checksum differs, or a proof fails.",
+    )
+    .action(async (paths: string[], options: VerifyOptions) => {
+      process.exitCode = await verify(paths, options);
+    });
+}
+
+async function verify(paths: readonly string[], options: VerifyOptions): Promise<number> {
+  const goEnv = await readGoEnv(process.env);
+  const session = await openClient(options, goEnv);
+  const progress = new Progress(process.stderr, process.env, options.quiet === true || options.json === true);
+  try {
+    const privateModules = new Set<string>();
+    const claims =
+      paths.length === 0 && options.modcache !== undefined
+        ? noClaims()
+        : await readClaims(paths.length === 0 ? ["."] : paths);
+    if (options.modcache !== undefined) await addModcache(claims, options.modcache, goEnv, privateModules, progress);
+    const verdicts = await verifyClaims(claims.claims, makeRecordAsker(session), (done, total) =>
+      progress.show(done, total),
+    );
+    progress.end();
+    const report: VerifyReport = { claims, verdicts, privateModules };
+    const exitCode = exitCodeOfReport(report);
+    if (options.json) for (const object of reportToJson(report, exitCode)) console.log(JSON.stringify(object));
+    else for (const line of formatReport(report, options.all === true)) console.log(line);
+    // Only after everything that was asked has passed (spec/client.md §8).
+    if (verdicts.every(({ status }) => status !== "error")) await session.client.commit();
+    return exitCode;
+  } finally {
+    progress.end();
+    session.close();
+  }
+}
+
+async function addModcache(
+  claims: Claims,
+  given: string | true,
+  goEnv: GoEnv,
+  privateModules: Set<string>,
+  progress: Progress,
+): Promise<void> {
+  const root = given === true ? goEnv.GOMODCACHE : given;
+  if (root === "")
+    throw new ProofdnsError(
+      "MALFORMED_INPUT",
+      "there is no module cache: GOMODCACHE and GOPATH are not set; name it with --modcache DIR",
+    );
+  if (
+    !(await stat(root).then(
+      (found) => found.isDirectory(),
+      () => false,
+    ))
+  )
+    throw new ProofdnsError(
+      "MALFORMED_INPUT",
+      `--modcache ${printable(root)}: no such folder; a file to check stands before the option`,
+    );
+  await addModuleCacheClaims(claims, root, {
+    isWanted: (path) => {
+      const isPrivate = whyPrivate(goEnv, path) !== undefined;
+      if (isPrivate) privateModules.add(path);
+      return !isPrivate;
+    },
+    onProgress: (done, total) => progress.show(done, total),
+  });
+}
+
+/** What a verification asks, asked through a session. */
+export function makeRecordAsker(session: Session) {
+  const { client, goEnv, jobs } = session;
+  return {
+    lookupAll: (...[subjects, each]: [Parameters<typeof lookupAll>[1], Parameters<typeof lookupAll>[3]]) =>
+      lookupAll(session, subjects, {}, each),
+    proveRecord: (record: Parameters<typeof client.proveRecord>[0]) => client.proveRecord(record),
+    whyPrivate: (path: string) => whyPrivate(goEnv, path),
+    jobs,
+  };
+}
