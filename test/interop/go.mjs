@@ -9,7 +9,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { crc32 } from "node:zlib";
+import { escapeCase, nameOf, publishFiles } from "./go-proxy.mjs";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const work = mkdtempSync(join(tmpdir(), "proofdns-go-"));
@@ -25,61 +25,11 @@ const modules = [
   { path: "example.com/legacy", version: "v2.0.0+incompatible", noGoMod: true },
 ];
 const late = { path: "example.com/delta", version: "v1.0.0" };
-const nameOf = ({ path, version }) => `${path}@${version}`;
-const escapeCase = (text) => text.replaceAll(/[A-Z]/g, (letter) => `!${letter.toLowerCase()}`);
-
-/** A zip file without compression. */
-function makeZip(entries) {
-  const locals = [];
-  const centrals = [];
-  let offset = 0;
-  for (const [name, text] of entries) {
-    const content = Buffer.from(text);
-    // From the CRC on, local and central headers agree: CRC, sizes, name length, no extra field.
-    const common = Buffer.alloc(16);
-    common.writeUInt32LE(crc32(content), 0);
-    common.writeUInt32LE(content.length, 4);
-    common.writeUInt32LE(content.length, 8);
-    common.writeUInt16LE(Buffer.byteLength(name), 12);
-    const local = Buffer.concat([
-      Buffer.from("504b03041400000000000000", "hex"),
-      Buffer.from("2158", "hex"),
-      common,
-      Buffer.from(name),
-      content,
-    ]);
-    const end = Buffer.alloc(14);
-    end.writeUInt32LE(offset, 10);
-    centrals.push(
-      Buffer.concat([Buffer.from("504b0102140014000000000000002158", "hex"), common, end, Buffer.from(name)]),
-    );
-    locals.push(local);
-    offset += local.length;
-  }
-  const central = Buffer.concat(centrals);
-  const tail = Buffer.alloc(22);
-  tail.write("504b0506", 0, "hex");
-  tail.writeUInt16LE(entries.length, 8);
-  tail.writeUInt16LE(entries.length, 10);
-  tail.writeUInt32LE(central.length, 12);
-  tail.writeUInt32LE(offset, 16);
-  return Buffer.concat([...locals, central, tail]);
-}
-
 /** Writes a module into a file tree that serves as a module proxy; `twist` changes its code, `mod` its go.mod. */
 function publish(proxy, module, { twist = "", mod = "" } = {}) {
-  const directory = join(proxy, escapeCase(module.path), "@v");
-  const file = join(directory, escapeCase(module.version));
   const goMod = `module ${module.path}\n${mod}`;
-  const inZip = module.noGoMod ? [] : [["go.mod", `${goMod}\ngo 1.19\n${mod}`]];
-  const code = [...inZip, ["x.go", `package x\n\nconst Version = "${module.version}${twist}"\n`]];
-  mkdirSync(directory, { recursive: true });
-  const list = join(directory, "list");
-  const versions = existsSync(list) ? readFileSync(list, "utf8") : "";
-  if (!versions.includes(`${module.version}\n`)) writeFileSync(list, `${versions}${module.version}\n`);
-  writeFileSync(`${file}.info`, JSON.stringify({ Version: module.version, Time: "2026-01-02T03:04:05Z" }));
-  writeFileSync(`${file}.mod`, module.noGoMod ? goMod : inZip[0][1]);
-  writeFileSync(`${file}.zip`, makeZip(code.map(([name, text]) => [`${nameOf(module)}/${name}`, text])));
+  const inZip = module.noGoMod ? undefined : `${goMod}\ngo 1.19\n${mod}`;
+  publishFiles(proxy, module, inZip, [["x.go", `package x\n\nconst Version = "${module.version}${twist}"\n`]]);
 }
 
 /** Runs `go mod download` of modules with the state that a GOPATH holds. */
