@@ -1,4 +1,5 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { clientCookieSeeds, dohSeeds, proofFileSeeds } from "./seeds/client.ts";
 import {
   cookieSeeds,
   dnssecSeeds,
@@ -8,6 +9,7 @@ import {
   tcpSeeds,
   txtReplySeeds,
 } from "./seeds/dns.ts";
+import { buildInfoSeeds, goModSeeds, goWorkSeeds, versionQuerySeeds } from "./seeds/go.ts";
 import {
   answerSeeds,
   evidenceSeeds,
@@ -45,11 +47,16 @@ import {
  */
 export const seeds: { readonly [target: string]: () => Seeds } = {
   answer: answerSeeds,
+  "build-info": buildInfoSeeds,
+  "client-cookie": clientCookieSeeds,
   cookie: cookieSeeds,
   dnssec: dnssecSeeds,
+  doh: dohSeeds,
   encoding: encodingSeeds,
   evidence: evidenceSeeds,
+  "go-mod": goModSeeds,
   "go-sum": goSumSeeds,
+  "go-work": goWorkSeeds,
   head: headSeeds,
   lines: linesSeeds,
   long: longSeeds,
@@ -63,6 +70,7 @@ export const seeds: { readonly [target: string]: () => Seeds } = {
   "operator-input": operatorInputSeeds,
   payload: payloadSeeds,
   policy: policySeeds,
+  "proof-file": proofFileSeeds,
   "rate-limit": rateLimitSeeds,
   record: recordSeeds,
   responder: responderSeeds,
@@ -75,6 +83,7 @@ export const seeds: { readonly [target: string]: () => Seeds } = {
   "txt-reply": txtReplySeeds,
   value: valueSeeds,
   version: versionSeeds,
+  "version-query": versionQuerySeeds,
   versions: versionsSeeds,
 };
 
