@@ -36,6 +36,13 @@ describe("what a browser gets", () => {
       import("../../src/client/browser.ts"),
     ]);
     const missing = Object.keys(node).filter((name) => !(name in browser));
-    assert.deepEqual(missing.sort(), ["DnsTransport", "FolderAnswerCache", "FolderMemoryStore", "NoAnswerCache", "makeSystemTransport", "parseTransport"]);
+    assert.deepEqual(missing.sort(), [
+      "DnsTransport",
+      "FolderAnswerCache",
+      "FolderMemoryStore",
+      "NoAnswerCache",
+      "makeSystemTransport",
+      "parseTransport",
+    ]);
   });
 });

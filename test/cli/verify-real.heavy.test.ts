@@ -11,9 +11,9 @@ import { run } from "./process.ts";
 /** A project of real modules: how many lines its go.sum has is how many a middling one has. */
 const VERSIONS = 300;
 
-describe("proofdns verify, on real records", {
-  skip: testData === undefined ? "needs PROOFDNS_TESTDATA" : false,
-}, () => {
+const skip = testData === undefined ? "PROOFDNS_TESTDATA is not set" : false;
+
+describe("proofdns verify, on real records", () => {
   const folder = makeFolder("verify-real");
   let sumdb: SumdbServer;
   let operator: Operator;
@@ -32,6 +32,7 @@ describe("proofdns verify, on real records", {
   });
 
   before(async () => {
+    if (testData === undefined) return;
     const records = await realRecords();
     sumdb = makeSumdb(records, records.length);
     operator = await startOperator({ folder: join(folder, "operator"), sumdb });
@@ -42,17 +43,18 @@ describe("proofdns verify, on real records", {
     lines = [...picked].flatMap((i) => new TextDecoder().decode(records[i]).trimEnd().split("\n"));
   });
   after(async () => {
+    if (testData === undefined) return;
     await operator.close();
     await sumdb.close();
   });
 
-  it("proves every line of a go.sum of 300 versions", async () => {
+  it("proves every line of a go.sum of 300 versions", { skip }, async () => {
     writeFileSync(join(folder, "go.sum"), `${lines.join("\n")}\n`);
     const { code, stdout, stderr } = await run(["verify", join(folder, "go.sum")], env());
     assert.deepEqual([code, stdout], [0, `${2 * VERSIONS} checksums proven\n`], stderr);
   });
 
-  it("finds the two lines whose hashes were exchanged, and no other", async () => {
+  it("finds the two lines whose hashes were exchanged, and no other", { skip }, async () => {
     const [a = "", b = ""] = [lines[10], lines[400]];
     const [hashA = "", hashB = ""] = [a, b].map((line) => line.slice(line.lastIndexOf(" ")));
     const changed = lines.with(10, a.replace(hashA, hashB)).with(400, b.replace(hashB, hashA));
