@@ -159,7 +159,8 @@ function naiveVerdict(
   }
   const code = isPresent ? valueCode(answer, subject, head.leaf.treeHead.treeSize) : undefined;
   if (code !== undefined) return code;
-  const isLagging = newest !== undefined && newest.epoch > head.epoch && newest.ageTime - head.ageTime > trust.maxLag;
+  const isDated = newest !== undefined && newest.ageTime !== 0 && head.ageTime !== 0;
+  const isLagging = isDated && newest.epoch > head.epoch && newest.ageTime - head.ageTime > trust.maxLag;
   return isLagging ? "LAGGING" : undefined;
 }
 

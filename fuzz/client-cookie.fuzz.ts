@@ -74,7 +74,11 @@ function naiveCookieOf(reply: Uint8Array): { rcode: number; cookie: Uint8Array |
     for (let at = from; at - from < 255; at += 1 + (reply[at] as number)) {
       const length = reply[at];
       if (length === undefined || (length > 63 && length < 192)) return undefined;
-      if (length >= 192) return at + 2 > reply.length ? undefined : at + 2;
+      if (length >= 192) {
+        // A pointer leads back, and not into the header; whoever is sent another one reads no further.
+        const target = u16(at) - 0xc000;
+        return at + 2 > reply.length || target < 12 || target >= at ? undefined : at + 2;
+      }
       if (length === 0) return at + 1;
     }
     return undefined;

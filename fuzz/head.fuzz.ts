@@ -129,6 +129,7 @@ const HEAD_CODES: readonly ErrorCode[] = [
   "NO_FRESHNESS",
   "NO_QUORUM",
   "CONSISTENCY_MISSING",
+  "LAGGING",
 ];
 
 export function fuzz(data: Uint8Array): void {
@@ -209,7 +210,14 @@ function head(input: Input): void {
   // Bounded by what the epochs and the policy ask for, not by what was sent.
   assert.ok(work.verifications <= 2 + ids.length && work.hashes <= 600, `${work.verifications}, ${work.hashes}`);
   const naive = naiveVerdict(
-    { memory: naiveMemories[remembered - 1], form, asked, head: sent.head, consistency },
+    {
+      memory: naiveMemories[remembered - 1],
+      form,
+      asked,
+      head: sent.head,
+      consistency,
+      lag: memory === undefined ? undefined : { ageTime: memory.ageTime, most: policy.trust.maxLag },
+    },
     policy.naive,
     (times) => freshness(times, policy.naive, now),
   );

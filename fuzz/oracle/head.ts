@@ -31,6 +31,8 @@ export interface NaiveInput {
   readonly asked: number | undefined;
   readonly head: Uint8Array;
   readonly consistency: Uint8Array | undefined;
+  /** The memory's age time and the lag that is allowed behind it; undefined where any lag is. */
+  readonly lag?: { readonly ageTime: number; readonly most: number } | undefined;
 }
 
 export type NaiveVerdict =
@@ -116,7 +118,11 @@ export function naiveVerdict(
   }
   const freshness = fresh(times);
   if (freshness.code !== undefined) return freshness;
-  if (!isExtended) return { code: "CONSISTENCY_MISSING" };
+  if (!isExtended) {
+    const { lag } = input;
+    const isOlder = lag !== undefined && memory !== undefined && head.epoch < memory.epoch;
+    return { code: isOlder && freshness.time + lag.most < lag.ageTime ? "LAGGING" : "CONSISTENCY_MISSING" };
+  }
   return { code: undefined, epoch: head.epoch, root, time: freshness.time };
 }
 
