@@ -15,6 +15,7 @@ import type { Policy } from "../vindex/policy.ts";
 import { parseDuration } from "./duration.ts";
 import { readVariable } from "./environment.ts";
 import { cacheFolder, stateFolder } from "./folders.ts";
+import { findForkEvidence } from "./kept-evidence.ts";
 import { readPolicy } from "./policy-file.ts";
 import { printable } from "./printable.ts";
 import { parseZoneName } from "./zone-name.ts";
@@ -89,13 +90,19 @@ export function addClientOptions(command: Command): Command {
  */
 export async function openClient(options: ClientCommandOptions, goEnv: GoEnv): Promise<Session> {
   const jobs = parseJobs(options.jobs);
-  const timeout = 1000 * parseDuration(options.timeout);
+  const timeout = parseTimeout(options.timeout);
   const trust = await readTrust(options, goEnv);
   const isOffline = options.offline === true;
   if (isOffline && options.cache === false)
     throw new ProofdnsError("MALFORMED_INPUT", "--offline answers from the cache, which --no-cache leaves out");
   const transport: Transport = isOffline ? new NoTransport() : makeTransport(options.server);
-  const memory = new FolderMemoryStore(options.state ?? stateFolder(), trust);
+  const heads = options.state ?? stateFolder();
+  const memory = new FolderMemoryStore(heads, trust);
+  for (const path of await findForkEvidence(heads, trust.logKey)) {
+    console.error(
+      `proofdns: a fork was seen: trust nothing of ${trust.origin} before it is explained (\`proofdns evidence ${printable(path, 400)}\`); this is said until the file is moved away`,
+    );
+  }
   const folder = options.cache === false ? undefined : (options.cache ?? cacheFolder());
   const notes = new Set<string>();
   const onIgnored = (message: string): void => {
@@ -215,6 +222,15 @@ function sumdbKeyOf({ GOSUMDB }: Pick<GoEnv, "GOSUMDB">): string {
   return sumdb.kind === "off" ? SUM_GOLANG_ORG : sumdb.vkey;
 }
 
+/** Reads `--timeout`; milliseconds. @throws ProofdnsError `MALFORMED_INPUT` */
+export function parseTimeout(text: string): number {
+  const seconds = parseDuration(text);
+  // Longer timers fire at once.
+  if (seconds < 1 || seconds > 86_400)
+    throw new ProofdnsError("MALFORMED_INPUT", `--timeout ${JSON.stringify(text)}: expected 1s to 1d`);
+  return 1000 * seconds;
+}
+
 function parseJobs(text: string): number {
   const jobs = /^[1-9][0-9]{0,3}$/.test(text) ? Number(text) : undefined;
   if (jobs === undefined || jobs > 1000)
@@ -286,7 +302,9 @@ async function lookupOne(session: Session, subject: Subject, options: LookupAllO
     if (isOffline) {
       throw new ProofdnsError(
         "NO_ANSWER",
-        `no cached answer for ${formatProofSubject(subject)}${withRecord ? " with its record" : ""}; ask for it once without --offline`,
+        withRecord
+          ? `the record of ${formatProofSubject(subject)} is not to be had: records are not cached; leave out --record or --offline`
+          : `no cached answer for ${formatProofSubject(subject)}; ask for it once without --offline`,
       );
     }
     const lookup = await client.lookup(subject, { withRecord, isStrict, ...(signal === undefined ? {} : { signal }) });

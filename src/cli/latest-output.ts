@@ -3,6 +3,7 @@ import type { Subject, VerifiedAnswer } from "../client/verify/index.ts";
 import { subjectText } from "../client/verify/index.ts";
 import { ProofdnsError } from "../vindex/error.ts";
 import { formatH1 } from "../vindex/record.ts";
+import { formatSpan } from "./age-text.ts";
 import { EXIT, messageOf } from "./exit-code.ts";
 import { printable } from "./printable.ts";
 
@@ -15,7 +16,7 @@ export type LatestJson = Readonly<Record<string, unknown>> & {
 export function lookupToJson(subject: Subject, lookup: Lookup): LatestJson {
   const { answer, versions, isRecordProven, answerBytes, queries } = lookup;
   const { epoch, leaf, ageTime } = answer.head;
-  const tail = { epoch, sumdbSize: leaf.treeHead.treeSize, asOf: ageTime, answerBytes, queries };
+  const tail = { epoch, sumdbSize: leaf.treeHead.treeSize, asOf: asOfJson(ageTime), answerBytes, queries };
   const base = { schemaVersion: 1, subject: subjectText(subject) };
   switch (answer.kind) {
     case "absent":
@@ -71,6 +72,11 @@ export function lookupToJson(subject: Subject, lookup: Lookup): LatestJson {
   }
 }
 
+/** The `asOf` of all JSON output: Unix seconds; null where nothing proves freshness. */
+export function asOfJson(ageTime: number): number | null {
+  return ageTime === 0 ? null : ageTime;
+}
+
 /** Makes the JSON object of a lookup that failed. */
 export function errorToJson(subject: Subject, error: unknown): LatestJson {
   const code = error instanceof ProofdnsError ? error.code : "INTERNAL";
@@ -87,7 +93,7 @@ export function errorToJson(subject: Subject, error: unknown): LatestJson {
 export function formatLookup(subject: Subject, lookup: Lookup, now: number): string {
   const { answer } = lookup;
   const { epoch, ageTime } = answer.head;
-  const age = `epoch ${epoch}, ${ageTime === 0 ? "freshness not proven" : `${Math.max(0, now - ageTime)} s old`}`;
+  const age = `epoch ${epoch}, ${ageTime === 0 ? "freshness not proven" : `${formatSpan(now - ageTime)} old`}`;
   const name = subjectText(subject);
   switch (answer.kind) {
     case "absent":

@@ -2,7 +2,9 @@ import type { Lookup } from "../client/client.ts";
 import type { VersionEntry } from "../vindex/payload.ts";
 import { formatH1 } from "../vindex/record.ts";
 import { parseVersion } from "../vindex/version.ts";
+import { formatSpan } from "./age-text.ts";
 import { EXIT } from "./exit-code.ts";
+import { asOfJson } from "./latest-output.ts";
 
 /** What a version query selected from a proven, complete list of versions. */
 export interface Selected {
@@ -18,7 +20,8 @@ export function selectedToJson(selected: Selected, lookup: Lookup): Readonly<Rec
   const { path, query, entry } = selected;
   const { head } = lookup.answer;
   const { answerBytes, queries } = lookup;
-  const tail = { epoch: head.epoch, sumdbSize: head.leaf.treeHead.treeSize, asOf: head.ageTime, answerBytes, queries };
+  const { epoch, ageTime, leaf } = head;
+  const tail = { epoch, sumdbSize: leaf.treeHead.treeSize, asOf: asOfJson(ageTime), answerBytes, queries };
   const base = { schemaVersion: 1, subject: path, query };
   if (entry === undefined) return { ...base, status: "absent", ...tail };
   return {
@@ -37,7 +40,7 @@ export function selectedToJson(selected: Selected, lookup: Lookup): Readonly<Rec
 /** One line for people. */
 export function formatSelected({ path, query, entry }: Selected, { answer }: Lookup, now: number): string {
   const { epoch, ageTime } = answer.head;
-  const age = `epoch ${epoch}, ${ageTime === 0 ? "freshness not proven" : `${Math.max(0, now - ageTime)} s old`}`;
+  const age = `epoch ${epoch}, ${ageTime === 0 ? "freshness not proven" : `${formatSpan(now - ageTime)} old`}`;
   if (entry === undefined) return `${path}@${query} absent (proven by the complete list of versions, ${age})`;
   const kind = { release: "release", pre: "pre-release", pseudo: "untagged" }[
     parseVersion(entry.version)?.kind ?? "release"

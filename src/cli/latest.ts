@@ -8,6 +8,7 @@ import { isProofdnsError, ProofdnsError } from "../vindex/error.ts";
 import { adviseOn } from "./advice.ts";
 import { addClientOptions, type ClientCommandOptions, lookupAll, openClient, type Session } from "./client-options.ts";
 import { EXIT, exitCodeOf } from "./exit-code.ts";
+import { holdsBack } from "./holds-back.ts";
 import { InOrder } from "./in-order.ts";
 import { errorToJson, exitCodeOfAnswer, formatLookup, lookupToJson } from "./latest-output.ts";
 import { exitCodeOfSelected, formatSelected, type Selected, selectedToJson } from "./latest-selected.ts";
@@ -59,13 +60,12 @@ async function latest(modules: readonly string[], options: LatestOptions): Promi
 
 async function printLookups(session: Session, asks: readonly Ask[], options: LatestOptions): Promise<number> {
   let exitCode: number = EXIT.proven;
-  let hasPassed = true;
+  let isHeldBack = false;
   const printer = new InOrder((text) => console.log(text));
   const showError = (subject: Subject, error: unknown): string | undefined => {
     if (!isProofdnsError(error)) throw error;
     exitCode = Math.max(exitCode, exitCodeOf(error));
-    // Only after everything that was asked has passed (spec/client.md §8).
-    if (error.code !== "PRIVATE_MODULE") hasPassed = false;
+    if (holdsBack(error)) isHeldBack = true;
     if (options.json) return JSON.stringify(errorToJson(subject, error));
     console.error(`proofdns: ${printable(adviseOn(error), 1000)} [${error.code}]`);
     return undefined;
@@ -101,7 +101,7 @@ async function printLookups(session: Session, asks: readonly Ask[], options: Lat
     },
   );
   await Promise.all(shown);
-  if (hasPassed) await session.client.commit();
+  if (!isHeldBack) await session.client.commit();
   return exitCode;
 }
 
@@ -112,6 +112,8 @@ function makeAsks(modules: readonly string[], options: LatestOptions): Ask[] {
   const modes = [options.majors, options.versions, options.toolchain].filter(Boolean).length;
   if (modes > 1) return refuse("--majors, --versions and --toolchain exclude each other");
   if (options.record && (options.majors || options.toolchain)) return refuse("--record goes with modules only");
+  if (options.record && options.offline)
+    return refuse("--offline answers from the cache, and records are not cached: leave out --record, or --offline");
   if (options.toolchain) {
     return modules.length > 0
       ? refuse("--toolchain takes no modules")

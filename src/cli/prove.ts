@@ -1,5 +1,5 @@
 import { Command } from "commander";
-import { payloadOf } from "../client/asker.ts";
+import { graver, payloadOf } from "../client/asker.ts";
 import type { Lookup } from "../client/client.ts";
 import { Questions } from "../client/questions.ts";
 import { formatProofFile, type ProofFileParts, type ProofSubject, verifyProofFile } from "../client/verify/files.ts";
@@ -9,8 +9,16 @@ import { ProofdnsError } from "../vindex/error.ts";
 import { isVersionOfPath } from "../vindex/module-path.ts";
 import type { VersionEntry } from "../vindex/payload.ts";
 import { parseVersion } from "../vindex/version.ts";
-import { addClientOptions, type ClientCommandOptions, lookupAll, openClient, type Session } from "./client-options.ts";
+import {
+  addClientOptions,
+  type ClientCommandOptions,
+  lookupAll,
+  openClient,
+  parseTimeout,
+  type Session,
+} from "./client-options.ts";
 import { EXIT } from "./exit-code.ts";
+import { holdsBack } from "./holds-back.ts";
 import { refuseExisting, writeOutputFile } from "./output-file.ts";
 import { printable } from "./printable.ts";
 import { describeProof, exitCodeOfProof, proofToJson } from "./proof-output.ts";
@@ -50,9 +58,14 @@ async function prove(argument: string | undefined, options: ProveOptions): Promi
   try {
     const asked: Subject =
       subject.kind === "record" ? { kind: "module", path: subject.path, withVersions: true } : subject;
-    const lookup = await lookUp(session, asked);
-    const parts = await makeParts(session, subject, lookup, options.record === true);
+    // A record counts only under a checksum database that continues the known one.
+    const isStrict = session.isStrict || ((subject.kind === "record" || options.record === true) && !session.isOffline);
+    const lookup = await lookUp({ ...session, isStrict }, asked);
+    const timeout = parseTimeout(options.timeout);
+    const parts = await makeParts(session, subject, lookup, { withRecord: options.record === true, timeout });
     if (parts === undefined) {
+      // That it is absent was proven too.
+      await session.client.commit();
       const count = lookup.versions?.length ?? 0;
       console.error(
         `proofdns: ${argument} is not in the index: ${count === 0 ? "the module is absent" : `none of its ${count} records is of this version`} (proven; \`prove --versions\` writes the proof)`,
@@ -62,6 +75,7 @@ async function prove(argument: string | undefined, options: ProveOptions): Promi
     const text = formatProofFile(parts);
     // What is written is what a stranger can verify.
     const proof = verifyProofFile(session.trust, text, { subject });
+    await session.client.commit();
     const isPiped = options.output === "-";
     if (isPiped) process.stdout.write(text);
     else await writeOutputFile(options.output, text, options.force === true);
@@ -71,8 +85,10 @@ async function prove(argument: string | undefined, options: ProveOptions): Promi
       : `${describeProof(session.trust, proof, now)}\n  written to ${printable(options.output)}`;
     if (isPiped) console.error(said);
     else console.log(said);
-    await session.client.commit();
     return exitCodeOfProof(proof);
+  } catch (error) {
+    if (!holdsBack(error)) await session.client.commit();
+    throw error;
   } finally {
     session.close();
   }
@@ -89,6 +105,8 @@ function parseSubject(argument: string | undefined, options: ProveOptions): Proo
   if (argument === undefined) return refuse("name what to prove, such as golang.org/x/mod or golang.org/x/mod@v0.20.0");
   if (options.majors) return parseMajorsArgument(argument);
   const at = argument.indexOf("@");
+  if (options.offline && (options.record || at >= 0))
+    return refuse("--offline answers from the cache, and records are not cached: prove them without it");
   if (at < 0) return { kind: "module", path: parseModuleArgument(argument), withVersions: options.versions === true };
   const path = parseModuleArgument(argument.slice(0, at));
   const version = parseVersion(argument.slice(at + 1));
@@ -115,12 +133,12 @@ async function makeParts(
   session: Session,
   subject: ProofSubject,
   { answer, versions, payload }: Lookup,
-  withRecord: boolean,
+  { withRecord, timeout }: { withRecord: boolean; timeout: number },
 ): Promise<ProofFileParts | undefined> {
   const head = await session.client.headForProof(answer.head);
   if (subject.kind === "record") {
     const entry = versions?.find(({ version }) => version === subject.version);
-    return entry && { subject, head, record: await proveEntry(session, answer.head, subject.path, entry) };
+    return entry && { subject, head, record: await proveEntry(session, answer.head, subject.path, entry, timeout) };
   }
   if (!withRecord || answer.kind !== "module") return { subject, head, answer: payload, versions };
   const { latest, zipHash, goModHash } = answer.value;
@@ -130,28 +148,38 @@ async function makeParts(
     head,
     answer: payload,
     versions,
-    record: await proveEntry(session, answer.head, answer.path, entry),
+    record: await proveEntry(session, answer.head, answer.path, entry, timeout),
   };
 }
 
-/** The record and its proof, verified. */
+/** The record and its proof, verified, within `timeout` milliseconds. */
 async function proveEntry(
   { trust, transport }: Session,
   head: VerifiedHead,
   path: string,
   entry: VersionEntry,
+  timeout: number,
 ): Promise<{ entry: VersionEntry; proof: Uint8Array }> {
   const name = new Questions(trust.zone, trust.sha256).record(entry.logIndex, head.leaf.treeHead.treeSize);
+  const controller = new AbortController();
+  const { signal } = controller;
+  const timer = setTimeout(() => {
+    const why = `no proof of the record of ${path}@${entry.version} within ${timeout / 1000} s; is the server slow, or the network?`;
+    controller.abort(new ProofdnsError("UNREACHABLE", why));
+  }, timeout);
   const ask = async (tcp: boolean): Promise<Uint8Array> => {
-    const proof = payloadOf(await transport.query(name, { tcp, attempt: tcp ? 1 : 0 }), "the record");
+    const proof = payloadOf(await transport.query(name, { tcp, attempt: tcp ? 1 : 0, signal }), "the record");
     verifyRecord(trust, head, { path, ...entry }, proof);
     return proof;
   };
   try {
     return { entry, proof: await ask(false) };
   } catch (error) {
-    if (!(error instanceof ProofdnsError)) throw error;
-    // Another way to the server may bring what this one has spoilt.
-    return { entry, proof: await ask(true) };
+    if (!(error instanceof ProofdnsError) || signal.aborted) throw error;
+    // Another way to the server may bring what this one has spoilt; that it is cut off does not undo what was found.
+    const again = await ask(true).catch((later: unknown) => Promise.reject(graver(error, later)));
+    return { entry, proof: again };
+  } finally {
+    clearTimeout(timer);
   }
 }

@@ -10,7 +10,7 @@ import type { Client, Lookup } from "./client.ts";
 import { makeFolder } from "./make-folder.ts";
 import type { MemoryStore } from "./memory-store.ts";
 import { formatProofFile, formatProofSubject, MAX_PROOF_FILE_LENGTH, verifyProofFile } from "./verify/files.ts";
-import type { Memory, Subject, Trust } from "./verify/index.ts";
+import { compareHeads, type Memory, type SignedHead, type Subject, type Trust } from "./verify/index.ts";
 
 /** Seconds that an answer is used without asking: no server gives more (spec/dns.md §1.4), and nothing proves a TTL. */
 const MAX_TTL = 300;
@@ -32,9 +32,14 @@ export interface FolderAnswerCacheOptions {
   readonly onIgnored?: (message: string) => void;
 }
 
+/** Most heads that those of further answers are compared with. */
+const MAX_HEADS = 64;
+
 /**
  * Keeps answers as proof files (spec/proof-file.md), one for each subject, which anyone may remove or change at any time: each is verified in full when
  * it is read. What must not be lost, the remembered heads, is elsewhere. A file's modification time is the time until which it is used without asking.
+ *
+ * No file proves that its log is the one that is remembered, unless it is of the remembered epoch: so only those spare a question.
  */
 export class FolderAnswerCache implements AnswerCache {
   readonly #folder: string;
@@ -43,6 +48,8 @@ export class FolderAnswerCache implements AnswerCache {
   readonly #now: () => number;
   readonly #onIgnored: (message: string) => void;
   #known: { readonly memory: Promise<Memory | undefined>; readonly until: number } | undefined;
+  /** Heads of the answers that were given without a network, by epoch: all of them must be of one log. */
+  readonly #given = new Map<number, SignedHead>();
 
   constructor(options: FolderAnswerCacheOptions) {
     const { keyName, keyId } = options.trust.logKey;
@@ -61,8 +68,8 @@ export class FolderAnswerCache implements AnswerCache {
   }
 
   /**
-   * @throws ProofdnsError `STALE` if the only answer is too old for work without a network, and what reading the memory throws: protection from rollback
-   *   is never passed over
+   * @throws ProofdnsError `STALE` if the only answer is too old for work without a network; `FORK`, `SUMDB_FORK` or `SUMDB_ROLLBACK` if its signed head
+   *   contradicts the remembered one, after saving the evidence; and what reading the memory throws: protection from rollback is never passed over
    */
   async read(
     subject: Subject,
@@ -77,6 +84,9 @@ export class FolderAnswerCache implements AnswerCache {
     const trust = isOffline ? { ...this.#trust, maxLag: Number.MAX_SAFE_INTEGER } : this.#trust;
     try {
       const proof = verifyProofFile(trust, found.text, { now, subject, memory });
+      // Of another epoch it may be of a fork, or of a log that the memory knows nothing of yet: what is asked is compared.
+      if (!isOffline && proof.head.epoch !== memory?.epoch) return undefined;
+      if (isOffline) this.#compareWithGiven(proof.head);
       if (proof.answer === undefined || proof.payload === undefined) return undefined;
       if (withRecord && proof.answer.kind === "module" && proof.record === undefined) return undefined;
       return {
@@ -90,11 +100,38 @@ export class FolderAnswerCache implements AnswerCache {
       };
     } catch (error) {
       if (!isProofdnsError(error)) throw error;
+      if (isContradiction(error)) throw await this.#keepEvidence(path, error);
       if (isOffline && error.code === "STALE") throw tooOld(subject, error);
       if (error.code !== "STALE" && error.code !== "LAGGING")
         this.#onIgnored(`ignored a cached answer that does not verify: ${path}: ${error.message}`);
       return undefined;
     }
+  }
+
+  /** Nobody can be asked for a proof between two epochs, but the same epoch has one tree, and a log only grows. */
+  #compareWithGiven(head: SignedHead): void {
+    const known = this.#given.get(head.epoch);
+    if (known !== undefined) {
+      compareHeads(this.#trust, known, head, undefined);
+      return;
+    }
+    for (const other of this.#given.values()) compareHeads(this.#trust, other, head, undefined);
+    if (this.#given.size < MAX_HEADS) this.#given.set(head.epoch, head);
+  }
+
+  /** Saves the evidence of an error; returns an error that says of which file it is, and where the evidence is. */
+  async #keepEvidence(path: string, error: ProofdnsError): Promise<ProofdnsError> {
+    const { code, evidence } = error;
+    let message = `the cached answer ${path}: ${error.message}`;
+    if (evidence === undefined) return new ProofdnsError(code, message, { cause: error });
+    try {
+      const where = await this.#memory.saveEvidence(evidence);
+      if (where !== undefined) message = `${message}; the evidence is in ${where}`;
+    } catch (cause) {
+      // What was found out weighs more than that it cannot be written down.
+      message = `${message}; its evidence is not kept: ${cause instanceof Error ? cause.message : String(cause)}`;
+    }
+    return new ProofdnsError(code, message, { cause: error, evidence });
   }
 
   /** What is remembered, read once for all answers that are read at once: to read it is to verify it. */
@@ -171,6 +208,11 @@ export class FolderAnswerCache implements AnswerCache {
       throw error;
     }
   }
+}
+
+/** True if two signed heads contradict each other: that is a finding, whatever file it is found in. */
+function isContradiction({ code }: ProofdnsError): boolean {
+  return code === "FORK" || code === "SUMDB_FORK" || code === "SUMDB_ROLLBACK";
 }
 
 /** Most signatures that are remembered. */

@@ -1,18 +1,18 @@
 import { isProofdnsError, ProofdnsError } from "../vindex/error.ts";
+import type { EpochLeaf } from "../vindex/leaf.ts";
 import type { VersionEntry } from "../vindex/payload.ts";
 import { makeRecord } from "../vindex/record.ts";
 import type { Hash } from "../vindex/sha256.ts";
 import { AbortHub } from "./abort-hub.ts";
 import { Asker, type Asking, firstRound, graver, payloadOf } from "./asker.ts";
 import { Heads, newer } from "./heads.ts";
-import { type MemoryStore, NoMemoryStore } from "./memory-store.ts";
+import { type MemoryStore, NoMemoryStore, sumdbLeafOf } from "./memory-store.ts";
 import { Questions } from "./questions.ts";
 import { SharedTask } from "./shared-task.ts";
 import type { Transport, TxtReply } from "./transport.ts";
 import type { ProofHead } from "./verify/files.ts";
 import {
   epochOfAnswer,
-  type Memory,
   pageCount,
   type Subject,
   type Trust,
@@ -106,6 +106,10 @@ export class Client {
   readonly #hub = new AbortHub();
   /** Extensions of the checksum database that were proven or are being, by their two sizes. */
   readonly #sumdbs = new Map<string, SharedTask<void>>();
+  /** With the tree head of the checksum database that was proven last to continue those before it, or else was seen first. */
+  #sumdbLeaf: EpochLeaf | undefined;
+  /** The one of the memory that it was compared with. */
+  #sumdbBeside: EpochLeaf | undefined;
   #best: VerifiedHead | undefined;
 
   constructor(options: ClientOptions) {
@@ -179,11 +183,14 @@ export class Client {
     return this.#call(options, (asking) => this.#heads.proofHead(head, asking));
   }
 
-  /** Remembers the newest head that was verified. Call it after everything that was asked has passed (spec/client.md §8). */
+  /**
+   * Remembers the newest head that was verified. Call it after everything that was asked has passed (spec/client.md §8). What another
+   * process remembered meanwhile is compared with it first, and stays if that cannot be done.
+   */
   async commit(): Promise<void> {
-    if (this.#best === undefined) return;
-    await this.#store.write(this.#best);
-    this.#heads.forget();
+    const best = this.#best;
+    if (best === undefined) return;
+    await this.#call({}, (asking) => this.#heads.remember(best, [this.#sumdbLeaf, this.#sumdbBeside], asking));
   }
 
   /** Bounds a call in time, and saves the evidence of its error. */
@@ -277,12 +284,29 @@ export class Client {
     await this.#sumdb(head, asking);
   }
 
-  /** Proves that the checksum database of a head continues the remembered one; once for all lookups that need it. */
+  /** Proves that the checksum database of a head continues the one that was proven before it, in this run or the memory. */
   async #sumdb(head: VerifiedHead, asking: Asking): Promise<void> {
-    const memory = await this.#heads.remembered();
-    if (memory === undefined) return;
-    const [smaller, larger] = sizeOf(memory) < sizeOf(head) ? [memory, head] : [head, memory];
-    if (sizeOf(smaller) === sizeOf(larger)) return;
+    const compared = new Set<EpochLeaf>([head.leaf]);
+    for (;;) {
+      const memory = await this.#heads.remembered();
+      const known = [this.#sumdbLeaf, memory && sumdbLeafOf(memory)].filter((leaf) => leaf !== undefined);
+      const next = known.find((leaf) => !compared.has(leaf));
+      if (next === undefined) {
+        // Nothing came meanwhile that this head was not compared with.
+        if (known.some((leaf) => sizeOf({ leaf }) > sizeOf(head))) return;
+        this.#sumdbLeaf = head.leaf;
+        this.#sumdbBeside = memory && sumdbLeafOf(memory);
+        return;
+      }
+      await this.#sumdbExtension({ leaf: next }, head, asking);
+      compared.add(next);
+    }
+  }
+
+  /** Proves that of two tree heads of the checksum database the larger continues the smaller; once for all lookups that need it. */
+  async #sumdbExtension(known: WithLeaf, head: WithLeaf, asking: Asking): Promise<void> {
+    const [smaller, larger] = sizeOf(known) < sizeOf(head) ? [known, head] : [head, known];
+    if (sizeOf(smaller) === sizeOf(larger)) return verifySumdbExtension(this.#trust, smaller, larger, undefined);
     const key = `${sizeOf(smaller)} ${sizeOf(larger)}`;
     let task = this.#sumdbs.get(key);
     if (task === undefined || task.isAbandoned) {
@@ -326,8 +350,11 @@ export class Client {
   }
 }
 
-function sizeOf(memory: Memory): number {
-  return memory.leaf.treeHead.treeSize;
+/** What holds a signed tree head of the checksum database. */
+type WithLeaf = Pick<VerifiedHead, "leaf">;
+
+function sizeOf({ leaf }: WithLeaf): number {
+  return leaf.treeHead.treeSize;
 }
 
 /** Waits for both, so that neither is left under way, and fails as the graver failure, or else the first. */

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { link, readFile, rm, writeFile } from "node:fs/promises";
+import { link, readFile, readlink, rm, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { setTimeout } from "node:timers/promises";
 
@@ -9,14 +9,16 @@ const PATIENCE = 6000;
 const MAX_DEPTH = 4;
 
 /**
- * Who holds a lock, as its file says: `<token> <pid> <start> <host>` and a line feed. The token is random, so that no two locks ever
- * have the same content; `start` tells two processes of one number apart, where the system says it, else it is 0.
+ * Who holds a lock, as its file says: `<token> <pid> <start> <host> <place>` and a line feed. The token is random, so that no two locks
+ * ever have the same content; `start` tells two processes of one number apart, where the system says it, else it is 0. `place` is
+ * where process numbers mean something: boot and PID namespace, `-` where the system does not say it.
  */
 interface Holder {
   readonly token: string;
   readonly pid: number;
   readonly start: string;
   readonly host: string;
+  readonly place: string;
 }
 
 /**
@@ -116,21 +118,34 @@ async function read(path: string): Promise<string | undefined> {
   }
 }
 
-function formatHolder({ token, pid, start, host }: Holder): string {
-  return `${token} ${pid} ${start} ${host}\n`;
+function formatHolder({ token, pid, start, host, place }: Holder): string {
+  return `${token} ${pid} ${start} ${host} ${place}\n`;
 }
 
 /** Undefined for anything else: nobody is ever taken for dead by a file that does not say who made it. */
 function parseHolder(text: string): Holder | undefined {
-  const match = /^([0-9a-f]{32}) ([1-9][0-9]{0,9}) ([0-9]{1,20}) ([!-~]{1,255})\n$/.exec(text);
+  const match = /^([0-9a-f]{32}) ([1-9][0-9]{0,9}) ([0-9]{1,20}) ([!-~]{1,255}) ([!-~]{1,255})\n$/.exec(text);
   if (match === null) return undefined;
-  const [, token, pid, start, host] = match as unknown as [string, string, string, string, string];
-  return { token, pid: Number(pid), start, host };
+  const [, token, pid, start, host, place] = match as unknown as [string, string, string, string, string, string];
+  return { token, pid: Number(pid), start, host, place };
 }
 
 async function me(): Promise<Holder> {
   const { pid } = process;
-  return { token: randomBytes(16).toString("hex"), pid, start: (await statusOf(pid))?.start ?? "0", host: hostOf() };
+  const start = (await statusOf(pid))?.start ?? "0";
+  return { token: randomBytes(16).toString("hex"), pid, start, host: hostOf(), place: await placeOf() };
+}
+
+/** Boot and PID namespace. A container with the host's name has numbers of its own: there nobody here is alive, nor there here. */
+async function placeOf(): Promise<string> {
+  try {
+    const boot = await readFile("/proc/sys/kernel/random/boot_id", "latin1");
+    const place = `${boot.trim()}/${await readlink("/proc/self/ns/pid")}`;
+    return /^[!-~]{1,255}$/.test(place) ? place : "-";
+  } catch {
+    // No /proc: nothing is known of namespaces.
+    return "-";
+  }
 }
 
 function hostOf(): string {
@@ -142,8 +157,8 @@ function hostOf(): string {
 }
 
 /** True unless it is certain that the process has ended. */
-async function isAlive({ pid, start, host }: Holder): Promise<boolean> {
-  if (host !== hostOf()) return true;
+async function isAlive({ pid, start, host, place }: Holder): Promise<boolean> {
+  if (host !== hostOf() || place !== (await placeOf())) return true;
   try {
     process.kill(pid, 0);
   } catch (error) {

@@ -1,7 +1,8 @@
 import { isProofdnsError, ProofdnsError } from "../vindex/error.ts";
+import type { EpochLeaf } from "../vindex/leaf.ts";
 import { decodeVarint } from "../vindex/varint.ts";
 import { type Asker, type Asking, firstRound, graver, isWorthAsking, payloadOf, type Round } from "./asker.ts";
-import type { MemoryStore } from "./memory-store.ts";
+import { isSameTree, isSameTreeHead, type MemoryStore, sumdbLeafOf } from "./memory-store.ts";
 import type { Questions } from "./questions.ts";
 import { SharedTask } from "./shared-task.ts";
 import { missingConsistency } from "./verify/extension.ts";
@@ -22,6 +23,8 @@ import {
 const HEAD_LIFE = 30;
 /** Heads that are kept at once. */
 const MAX_HEADS = 64;
+/** Times that a memory is written again because another process has just written another one. */
+const MAX_WRITES = 4;
 
 /** What the heads of a client are made of. */
 export interface HeadsOptions {
@@ -50,6 +53,10 @@ export class Heads {
   #remembered: Memory | undefined;
   /** The newest that was verified in this run, whether or not what it was asked for passed. */
   #seen: VerifiedHead | undefined;
+  /** What was compared with all others here: heads that were let in, and memories, by epoch. */
+  readonly #met = new Map<number, SignedHead>();
+  /** A memory that another process left meanwhile: the next head is compared with it, too. */
+  #unmet: Memory | undefined;
 
   constructor(options: HeadsOptions) {
     this.#trust = options.trust;
@@ -59,13 +66,68 @@ export class Heads {
     this.#now = options.now;
   }
 
-  /** What the store holds; read once, and again after `forget`. @throws ProofdnsError as `MemoryStore.read` */
+  /**
+   * What the store holds; read once, and again after `forget`.
+   *
+   * @throws ProofdnsError as `MemoryStore.read`; `FORK` if it is another tree than one of this run
+   */
   remembered(): Promise<Memory | undefined> {
     this.#memory ??= this.#store.read().then((memory) => {
       this.#remembered = memory;
+      if (memory !== undefined) this.#recognize(memory);
       return memory;
     });
     return this.#memory;
+  }
+
+  /** Takes note of a memory: heads that came before it have not been compared with it. */
+  #recognize(memory: Memory): void {
+    const met = this.#met.get(memory.epoch);
+    if (met !== undefined) compareHeads(this.#trust, memory, met, undefined);
+    else if (this.#seen === undefined) this.#meet(memory);
+    else {
+      this.#unmet = memory;
+      this.#newest = undefined;
+      this.#byEpoch.clear();
+    }
+  }
+
+  #meet(head: SignedHead): void {
+    this.#met.set(head.epoch, head);
+    trim(this.#met);
+    if (this.#unmet !== undefined && isSameTree(head, this.#unmet)) this.#unmet = undefined;
+  }
+
+  /**
+   * Remembers a head that was let in, after comparing it with what another process remembered meanwhile. What cannot be compared
+   * with it now stays.
+   *
+   * @param sumdbLeaves with the tree head of the checksum database that was proven last in this run, and that of the memory beside
+   *   which it was
+   * @throws ProofdnsError `FORK` with evidence, `EXTENSION_NOT_PROVEN`, and as the store
+   */
+  async remember(head: VerifiedHead, sumdbLeaves: readonly (EpochLeaf | undefined)[], asking: Asking): Promise<void> {
+    for (let writes = 0; writes < MAX_WRITES; writes++) {
+      this.forget();
+      const known = await this.remembered();
+      if (known !== undefined && known === this.#unmet) {
+        try {
+          await this.#compare(head, known, asking);
+        } catch (error) {
+          if (isProofdnsError(error) && error.kind === "unavailable") return;
+          throw error;
+        }
+        this.#meet(known);
+      }
+      const knownLeaf = known && sumdbLeafOf(known);
+      // What was not compared with what is known now does not take its place.
+      const isCompared = knownLeaf === undefined || sumdbLeaves.some((leaf) => leaf && isSameTreeHead(leaf, knownLeaf));
+      const sumdbLeaf = furthestOf(head, isCompared ? [sumdbLeaves[0], knownLeaf] : [knownLeaf]);
+      await this.#store.write({ ...head, sumdbLeaf }, known);
+      this.forget();
+      const there = await this.remembered();
+      if (there === undefined || there.epoch >= head.epoch) return;
+    }
   }
 
   /** Reads the memory anew when it is needed next: this or another process may have written something newer. */
@@ -144,7 +206,7 @@ export class Heads {
   /** Proves how old records are; undefined if there is no head of that age. */
   async age(time: number, asking: Asking): Promise<VerifiedAge | undefined> {
     const newest = newer<Memory>(await this.newest(asking), await this.known());
-    return this.#asker.rounds(asking, async (round) => {
+    const age = this.#asker.rounds(asking, async (round) => {
       const reply = await this.#asker.ask(this.#questions.headAt(time), asking, round);
       if (reply.kind !== "txt") return undefined;
       const untrustedHead = reply.payload;
@@ -153,6 +215,7 @@ export class Heads {
       await this.#compareWithAll(age, newest, asking);
       return age;
     });
+    return this.#unlessForked(age, [newest], asking);
   }
 
   #kept(run: (signal: AbortSignal) => Promise<VerifiedHead>): Kept {
@@ -208,20 +271,15 @@ export class Heads {
     // Beside a smaller one that is shown first, a fork would not show.
     const beside = await this.known();
     const name = this.#questions.head(question);
-    try {
-      return await this.#asker.rounds(asking, async (round) => {
-        const untrustedHead = payloadOf(await this.#asker.ask(name, asking, round), "the head");
-        const proof =
-          beside === undefined
-            ? undefined
-            : await this.#consistency(headEpoch(untrustedHead), beside.epoch, asking, round);
-        return this.#letIn(this.#verify(question, beside, untrustedHead, proof), beside, asking);
-      });
-    } catch (error) {
-      if (beside !== undefined && isProofdnsError(error, "EXTENSION_NOT_PROVEN"))
-        await this.#lookForFork(beside, asking);
-      throw error;
-    }
+    const head = this.#asker.rounds(asking, async (round) => {
+      const untrustedHead = payloadOf(await this.#asker.ask(name, asking, round), "the head");
+      const proof =
+        beside === undefined
+          ? undefined
+          : await this.#consistency(headEpoch(untrustedHead), beside.epoch, asking, round);
+      return this.#letIn(this.#verify(question, beside, untrustedHead, proof), beside, asking);
+    });
+    return this.#unlessForked(head, beside === undefined ? [] : [beside], asking);
   }
 
   async #fetchProofHead(head: VerifiedHead, asking: Asking): Promise<ProofHead> {
@@ -236,8 +294,14 @@ export class Heads {
   /** The payload of the proof between two epochs; undefined if it is not to be had, or none is needed. */
   async #consistency(a: number, b: number, asking: Asking, round: Round): Promise<Uint8Array | undefined> {
     if (a === b || a < 1) return undefined;
-    const proof = await this.#asker.ask(this.#questions.consistency(a, b), asking, round);
-    return proof.kind === "txt" ? proof.payload : undefined;
+    try {
+      const proof = await this.#asker.ask(this.#questions.consistency(a, b), asking, round);
+      return proof.kind === "txt" ? proof.payload : undefined;
+    } catch (error) {
+      // Silence is no other than a denial: the head that came is judged without the proof.
+      if (isProofdnsError(error, "UNREACHABLE", "REFUSED") && !asking.signal.aborted) return undefined;
+      throw error;
+    }
   }
 
   #verify(
@@ -252,7 +316,18 @@ export class Heads {
 
   /** Lets a head in that was verified beside another, after comparing it with what came in meanwhile. */
   async #letIn(head: VerifiedHead, beside: Memory | undefined, asking: Asking): Promise<VerifiedHead> {
-    await this.#compareWithAll(head, beside, asking);
+    do {
+      const unmet = this.#unmet;
+      if (unmet !== undefined) {
+        // Beside a head that continues both, the two are of one log.
+        for (const other of [unmet, this.#seen]) {
+          if (other !== undefined && other !== beside) await this.#compare(head, other, asking);
+        }
+        this.#meet(unmet);
+      }
+      await this.#compareWithAll(head, beside, asking);
+    } while (this.#unmet !== undefined);
+    this.#meet(head);
     this.#seen = newer(head, this.#seen);
     return head;
   }
@@ -271,14 +346,20 @@ export class Heads {
       compareHeads(this.#trust, other, head, undefined);
       return;
     }
+    const compared = this.#asker.rounds(asking, async (round) => {
+      const proof = await this.#consistency(head.epoch, other.epoch, asking, round);
+      if (!compareHeads(this.#trust, other, head, proof)) throw missingConsistency(this.#trust, 0, other, head);
+    });
+    await this.#unlessForked(compared, [head, other], asking);
+  }
+
+  /** Where two heads are not shown to be of one log, by a proof that fails or by none at all: looks for the fork at the sizes that are known. */
+  async #unlessForked<T>(task: Promise<T>, known: readonly SignedHead[], asking: Asking): Promise<T> {
     try {
-      await this.#asker.rounds(asking, async (round) => {
-        const proof = await this.#consistency(head.epoch, other.epoch, asking, round);
-        if (!compareHeads(this.#trust, other, head, proof)) throw missingConsistency(this.#trust, 0);
-      });
+      return await task;
     } catch (error) {
-      if (isProofdnsError(error, "EXTENSION_NOT_PROVEN")) {
-        for (const known of [head, other]) await this.#lookForFork(known, asking);
+      if (isProofdnsError(error, "EXTENSION_NOT_PROVEN", "CONSISTENCY_MISSING", "LAGGING")) {
+        for (const one of known) await this.#lookForFork(one, asking);
       }
       throw error;
     }
@@ -329,6 +410,17 @@ function headEpoch(untrustedHead: Uint8Array): number {
 export function newer<T extends Memory>(head: T, other: T | undefined): T {
   if (other === undefined || head.epoch > other.epoch) return head;
   return head.epoch === other.epoch && head.ageTime >= other.ageTime ? head : other;
+}
+
+/** The furthest leaf that the head's own checksum database may be compared with later; undefined if it is the head's own. */
+function furthestOf(head: VerifiedHead, leaves: readonly (EpochLeaf | undefined)[]): EpochLeaf | undefined {
+  const own = head.leaf.treeHead.treeSize;
+  let furthest: EpochLeaf | undefined;
+  for (const leaf of leaves) {
+    if (leaf === undefined || leaf.treeHead.treeSize > own) continue;
+    if (furthest === undefined || leaf.treeHead.treeSize > furthest.treeHead.treeSize) furthest = leaf;
+  }
+  return furthest?.treeHead.treeSize === own ? undefined : furthest;
 }
 
 /** Drops what was kept first. */

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
-import { open, readFile, rename, rm } from "node:fs/promises";
+import { constants } from "node:fs";
+import { open, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { encodeUtf8, formatHex } from "../vindex/bytes.ts";
 import { ProofdnsError } from "../vindex/error.ts";
@@ -29,7 +30,7 @@ export class FolderMemoryStore implements MemoryStore {
   async read(): Promise<Memory | undefined> {
     let text: string;
     try {
-      text = await readFile(this.path, "utf8");
+      text = await readRegularFile(this.path);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
       throw unusable(this.path, error);
@@ -46,12 +47,12 @@ export class FolderMemoryStore implements MemoryStore {
     }
   }
 
-  async write(memory: Memory): Promise<void> {
+  async write(memory: Memory, compared?: Memory): Promise<void> {
     // Reading and replacing are two steps: without the lock the older of two processes could come last.
     try {
       await makeFolder(this.#folder);
       await withFileLock(`${this.path}.lock`, async () => {
-        const newer = replacement(memory, await this.read());
+        const newer = replacement(memory, await this.read(), compared, this.#trust);
         if (newer !== undefined) await this.#replace(this.path, formatMemory(newer, this.#trust));
       });
     } catch (error) {
@@ -85,6 +86,17 @@ export class FolderMemoryStore implements MemoryStore {
       await rm(temporary, { force: true }).catch(() => {});
       throw unusable(path, error);
     }
+  }
+}
+
+async function readRegularFile(path: string): Promise<string> {
+  // Without O_NONBLOCK a pipe that nobody writes to is never opened.
+  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    if (!(await file.stat()).isFile()) throw new Error("it is no regular file");
+    return await file.readFile("utf8");
+  } finally {
+    await file.close();
   }
 }
 

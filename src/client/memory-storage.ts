@@ -13,7 +13,7 @@ export interface TextStorage {
 
 /**
  * Keeps the remembered head of one log key in a storage that is handed in, such as a browser's `localStorage`. Evidence stands
- * beside it, the last one only: storages of browsers are small.
+ * beside it, the last one only of forks, and of suspicions: storages of browsers are small.
  */
 export class StorageMemoryStore implements MemoryStore {
   readonly #storage: TextStorage;
@@ -46,9 +46,9 @@ export class StorageMemoryStore implements MemoryStore {
     }
   }
 
-  /** @throws ProofdnsError `MALFORMED_MEMORY` as `read`, or if the storage takes nothing more */
-  async write(memory: Memory): Promise<void> {
-    const newer = replacement(memory, await this.read());
+  /** @throws ProofdnsError `FORK` as every store; `MALFORMED_MEMORY` as `read`, or if the storage takes nothing more */
+  async write(memory: Memory, compared?: Memory): Promise<void> {
+    const newer = replacement(memory, await this.read(), compared, this.#trust);
     if (newer === undefined) return;
     try {
       await this.#storage.setItem(this.key, formatMemory(newer, this.#trust));
@@ -59,7 +59,9 @@ export class StorageMemoryStore implements MemoryStore {
 
   /** Gives the name under which the evidence is kept. */
   async saveEvidence(evidence: unknown): Promise<string> {
-    const key = `proofdns evidence ${formatVerifierKey(this.#trust.logKey)}`;
+    // What anyone on the way can bring about never takes the place of what proves a fork.
+    const isSuspicion = (evidence as { type?: unknown } | null)?.type === "proofdns-suspicion/1";
+    const key = `proofdns ${isSuspicion ? "suspicion" : "evidence"} ${formatVerifierKey(this.#trust.logKey)}`;
     await this.#storage.setItem(key, `${JSON.stringify(evidence, undefined, 2)}\n`);
     return key;
   }

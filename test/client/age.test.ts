@@ -51,6 +51,19 @@ test("needs no consistency proof if the newest epoch is old enough itself", asyn
   assert.deepEqual(server.asked, ["_head", `t${TIME}._head`]);
 });
 
+test("finds the fork between the newest head and that of a time by the other tree of the known size", async () => {
+  for (const isWithheld of [true, false]) {
+    const s = await scene();
+    const forked = new ZoneTransport(fork.answers(EPOCHS), NOW);
+    const sides = redirect(forked, /^t\d+\._head$|^e14\._head$/, s.server());
+    // The proof that is shown is that of the true log: it shows only that something is wrong.
+    const transport = isWithheld ? hide(sides, /_consistency$/) : redirect(sides, /_consistency$/, s.server());
+    const error = await refusal(() => s.client(transport).age(TIME));
+    assert.equal(error.code, "FORK");
+    assert.equal((await s.evidence()).length, 1);
+  }
+});
+
 test("says that there is no such head before the log began, at no whole hour, and in the future", async () => {
   const s = await scene();
   const client = s.client(s.server());

@@ -14,9 +14,10 @@ import {
 import { dirname, join } from "node:path";
 import { after, before, beforeEach, describe, it } from "node:test";
 import { FolderAnswerCache } from "../../src/client/answer-cache-folder.ts";
+import { FolderMemoryStore } from "../../src/client/memory-folder.ts";
 import type { Subject } from "../../src/client/verify/index.ts";
-import { makeKeys, timeOf, trustOf, type World } from "../attack/world.ts";
-import { EPOCHS, makeFork, makeWorld, NOW, refusal, Scene, STEADY } from "./scene.ts";
+import { makeKeys, timeOf, trustOf, World } from "../attack/world.ts";
+import { EPOCHS, makeFork, makeWorld, NOW, records, refusal, Scene, STEADY, sizeOf } from "./scene.ts";
 
 const OTHER: Subject = { kind: "module", path: "example.com/m1" };
 const VERSIONS: Subject = { ...OTHER, withVersions: true };
@@ -52,10 +53,19 @@ function cache(options: { now?: number; trust?: Scene["trust"]; memory?: Scene["
   });
 }
 
-/** Looks subjects up in an epoch and keeps the answers. */
+/** Looks subjects up in an epoch, keeps the answers, and remembers the head. */
 async function keep(subjects: readonly Subject[] = [STEADY], epoch = EPOCHS): Promise<void> {
   const client = scene.client(scene.server(epoch));
   for (const subject of subjects) await cache().write(subject, await client.lookup(subject), client);
+  await client.commit();
+}
+
+/** The same of the other tree, in a run that remembers nothing. */
+async function keepForked(epoch: number, subject: Subject = STEADY): Promise<void> {
+  const other = await Scene.make(fork);
+  const client = other.client(other.server(epoch));
+  await cache().write(subject, await client.lookup(subject), client);
+  await other.remove();
 }
 
 describe("a folder of cached answers", () => {
@@ -83,6 +93,7 @@ describe("a folder of cached answers", () => {
     const lookup = await client.lookup(STEADY);
     assert.ok(lookup.ttl > 0);
     await cache().write(STEADY, lookup, client);
+    await client.commit();
     assert.ok(await cache({ now: NOW + lookup.ttl - 1 }).read(STEADY));
     assert.equal(await cache({ now: NOW + lookup.ttl }).read(STEADY), undefined);
     const late = await cache({ now: NOW + 80_000 }).read(STEADY, { isOffline: true });
@@ -157,18 +168,80 @@ describe("a folder of cached answers", () => {
     assert.ok(await cache().read(STEADY));
   });
 
-  it("ignores an answer of a forked log, and one that lags behind what is remembered", async () => {
-    await keep([STEADY], EPOCHS - 3);
-    await scene.store.write(world.memory(EPOCHS));
-    assert.equal(await cache().read(STEADY), undefined, "three epochs behind is over the maximum lag");
+  it("spares a question only in the remembered epoch: nothing else shows of which log an answer is", async () => {
+    for (const [kept, remembered] of [
+      [EPOCHS, undefined],
+      [EPOCHS, EPOCHS - 1],
+      [EPOCHS - 1, EPOCHS],
+      [EPOCHS - 3, EPOCHS],
+    ] as const) {
+      await keep([STEADY], kept);
+      rmSync(scene.store.path, { force: true });
+      if (remembered !== undefined) await scene.store.write(world.memory(remembered));
+      assert.equal(await cache().read(STEADY), undefined, `${kept} beside ${remembered}`);
+      const found = await cache().read(STEADY, { isOffline: true });
+      assert.equal(found?.answer.head.epoch, kept, "without a network it is the best there is");
+      rmSync(scene.store.path, { force: true });
+    }
     assert.deepEqual(ignored, []);
-    assert.ok(await cache().read(STEADY, { isOffline: true }), "without a network it is the best there is");
+  });
 
+  it("never takes an answer of a fork for one of the remembered log, whatever its epoch", async () => {
+    await scene.store.write(world.memory(EPOCHS - 1));
+    for (const epoch of [EPOCHS - 2, EPOCHS]) {
+      await keepForked(epoch);
+      assert.equal(await cache().read(STEADY), undefined, `epoch ${epoch}`);
+    }
+    await keepForked(EPOCHS - 1);
+    assert.equal((await refusal(() => cache().read(STEADY))).code, "FORK");
+  });
+
+  it("ends with FORK and keeps the evidence where an answer is signed over another tree, with a network or without", async () => {
     await keep([STEADY]);
     rmSync(scene.store.path);
     await scene.store.write(fork.memory(EPOCHS));
-    assert.equal(await cache().read(STEADY), undefined);
-    assert.match(ignored.join(), /two different trees/);
+    for (const isOffline of [false, true]) {
+      const error = await refusal(() => cache().read(STEADY, { isOffline }));
+      assert.equal(error.code, "FORK");
+      assert.match(error.message, /^the cached answer \S+: .*two different trees.*; the evidence is in \S+$/);
+    }
+    // Long out of date, it proves the fork all the same.
+    assert.equal((await refusal(() => cache({ now: NOW + 900_000 }).read(STEADY, { isOffline: true }))).code, "FORK");
+    const [evidence, ...others] = await scene.evidence();
+    assert.equal((evidence as { kind: string }).kind, "fork");
+    assert.deepEqual([others, ignored], [[], []]);
+    rmSync(scene.folder, { recursive: true });
+    const unwritable = new (class extends FolderMemoryStore {
+      override read() {
+        return Promise.resolve(fork.memory(EPOCHS));
+      }
+    })("/dev/null/none", scene.trust);
+    const unkept = await refusal(() => cache({ memory: unwritable }).read(STEADY));
+    assert.match(unkept.message, /its evidence is not kept/);
+    assert.equal(unkept.code, "FORK");
+  });
+
+  it("ends with SUMDB_ROLLBACK where a signed epoch takes back records of the remembered one", async () => {
+    const sizes = Array.from({ length: EPOCHS }, (_, i) => sizeOf(i + 1) - (i + 1 === EPOCHS ? 0 : 30));
+    const small = await World.build({ records, sizes });
+    await keep([STEADY], EPOCHS - 2);
+    rmSync(scene.store.path);
+    await scene.store.write(small.memory(EPOCHS - 1));
+    for (const isOffline of [false, true]) {
+      assert.equal((await refusal(() => cache().read(STEADY, { isOffline }))).code, "SUMDB_ROLLBACK");
+    }
+    await small.close();
+  });
+
+  it("gives no two answers without a network that are signed over two trees", async () => {
+    await keep([STEADY]);
+    rmSync(scene.store.path);
+    await keepForked(EPOCHS, OTHER);
+    const offline = cache();
+    assert.ok(await offline.read(STEADY, { isOffline: true }));
+    assert.equal((await refusal(() => offline.read(OTHER, { isOffline: true }))).code, "FORK");
+    assert.ok(await offline.read(STEADY, { isOffline: true }));
+    assert.equal((await scene.evidence()).length, 1);
   });
 
   it("keeps no answers of one log key for another's", async () => {
@@ -212,8 +285,8 @@ describe("a folder of cached answers", () => {
     await Promise.all(
       Array.from({ length: 12 }, (_, i) => keep([i % 2 === 0 ? STEADY : OTHER], EPOCHS - (i % 3 === 0 ? 1 : 0))),
     );
-    assert.ok(await cache().read(STEADY));
-    assert.ok(await cache().read(OTHER));
+    assert.ok(await cache().read(STEADY, { isOffline: true }));
+    assert.ok(await cache().read(OTHER, { isOffline: true }));
     assert.deepEqual(readdirSync(dirname(cache().path(STEADY))).length, 2);
     assert.deepEqual(ignored, []);
   });

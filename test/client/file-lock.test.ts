@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
+import { existsSync, readFileSync, readlinkSync } from "node:fs";
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -18,8 +19,12 @@ beforeEach(async () => {
 const DEAD = spawnSync(process.execPath, ["-e", ""]).pid;
 const TOKEN = "0123456789abcdef0123456789abcdef";
 const host = hostname();
+/** Boot and PID namespace, as a lock says them. */
+const place = existsSync("/proc/self/ns/pid")
+  ? `${readFileSync("/proc/sys/kernel/random/boot_id", "latin1").trim()}/${readlinkSync("/proc/self/ns/pid")}`
+  : "-";
 const holds = async (pid: number, start = "1", at = path, token = TOKEN): Promise<void> =>
-  writeFile(at, `${token} ${pid} ${start} ${host}\n`);
+  writeFile(at, `${token} ${pid} ${start} ${host} ${place}\n`);
 
 /** Runs as many tasks as given at once; each must be alone. */
 async function runMany(count: number): Promise<void> {
@@ -75,12 +80,16 @@ function makeDeferred(): { promise: Promise<void>; resolve: () => void } {
 
 const live: [what: string, content: string | undefined][] = [
   ["a process that lives", undefined],
-  ["a process of another host", `${TOKEN} ${DEAD} 1 another.host\n`],
+  ["a process of another host", `${TOKEN} ${DEAD} 1 another.host ${place}\n`],
+  ["a process of a container with the host's name", `${TOKEN} ${DEAD} 1 ${host} ${place.replace(/.$/, "7]")}\n`],
+  ["a process of another boot, or of a machine of the same name", `${TOKEN} ${DEAD} 1 ${host} 0${place}\n`],
+  ["a process of who knows where", `${TOKEN} ${DEAD} 1 ${host} another\n`],
+  ["a process that does not say where it is", `${TOKEN} ${DEAD} 1 ${host}\n`],
   ["who knows whom", ""],
   ["a file of something else", "hello\n"],
-  ["a number that is none", `${TOKEN} -1 1 ${host}\n`],
-  ["the number of a whole group", `${TOKEN} 0 1 ${host}\n`],
-  ["two lines", `${TOKEN} ${DEAD} 1 ${host}\n\n`],
+  ["a number that is none", `${TOKEN} -1 1 ${host} ${place}\n`],
+  ["the number of a whole group", `${TOKEN} 0 1 ${host} ${place}\n`],
+  ["two lines", `${TOKEN} ${DEAD} 1 ${host} ${place}\n\n`],
 ];
 for (const [what, content] of live) {
   test(`never takes away the lock of ${what}`, async () => {
@@ -104,7 +113,7 @@ for (const [what, content] of live) {
 }
 
 test("lets the file be if it is another's by the end of the task", async () => {
-  const other = `${TOKEN} 1 1 another.host\n`;
+  const other = `${TOKEN} 1 1 another.host ${place}\n`;
   await withFileLock(path, () => writeFile(path, other));
   assert.equal(await readFile(path, "latin1"), other);
 });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { after, test } from "node:test";
-import { Client } from "../../src/client/client.ts";
+import { Client, type LookupOptions } from "../../src/client/client.ts";
 import { FolderMemoryStore } from "../../src/client/memory-folder.ts";
 import type { Transport } from "../../src/client/transport.ts";
 import { verifyForkEvidence } from "../../src/client/verify/files.ts";
@@ -122,6 +122,104 @@ test("does not prove an extension from a power of two if the other tree of that 
   // Nor does the true tree of that size calm anyone.
   await t.refuses("EXTENSION_NOT_PROVEN", redirect(forked(), /^e8\._head$/, t.server()));
   await checkSuspicion(t, 2);
+});
+
+test("finds a fork whose proofs are withheld by the other tree of the known size", async () => {
+  for (const epoch of [7, 8, 11, 13]) {
+    const s = await scene(epoch);
+    const server = forked();
+    await s.refuses("FORK", hide(server, CONSISTENCY));
+    assert.ok(server.asked.includes(`e${epoch}._head`));
+    await checkEvidence(s, logKey, epoch, epoch);
+  }
+});
+
+test("finds a fork whose proofs are lost on every way by the other tree of the known size", async () => {
+  const s = await scene(11);
+  const lost = lying(forked(), ({ name }) => {
+    if (CONSISTENCY.test(name)) throw new ProofdnsError("UNREACHABLE", "no answer");
+    return undefined;
+  });
+  await s.refuses("FORK", lost);
+  await checkEvidence(s, logKey, 11, 11);
+});
+
+test("finds a fork behind a smaller head, be it a little or long behind", async () => {
+  for (const [epoch, maxLag] of [
+    [EPOCHS - 1, 86_400],
+    [7, 900],
+  ] as const) {
+    const s = await scene(EPOCHS);
+    const behind = hide(redirect(forked(epoch), /^e14\._head$/, forked()), CONSISTENCY);
+    await s.refuses("FORK", behind, { trust: trustOf(world.keys, { maxLag }) });
+    await checkEvidence(s, logKey, EPOCHS, EPOCHS);
+  }
+});
+
+test("keeps both notes of a larger head that nothing proves to continue the remembered one", async () => {
+  for (const epoch of [8, 11]) {
+    const s = await scene(epoch);
+    await s.refuses("CONSISTENCY_MISSING", hide(hide(forked(), CONSISTENCY), new RegExp(`^e${epoch}\\._head$`)));
+    await checkSuspicion(s, 2);
+  }
+  // A server that is behind has no proof yet: nothing is suspicious.
+  const s = await scene(EPOCHS);
+  await s.refuses("CONSISTENCY_MISSING", s.server(EPOCHS - 1));
+  assert.deepEqual(await s.evidence(), []);
+});
+
+test("two runs at first contact that are shown two worlds never leave the later one's as if nothing had been", async () => {
+  for (const [mine, others] of [
+    [13, 14],
+    [14, 13],
+    [14, 14],
+  ] as const) {
+    const s = await scene();
+    const one = s.client(s.server(mine, allAt(NOW - 60)));
+    const other = s.client(new ZoneTransport(fork.answers(others, allAt(NOW - 60)), NOW));
+    await Promise.all([one.lookup(STEADY), other.lookup(STEADY)]);
+    await one.commit();
+    const before = await s.state();
+    if (others < mine) {
+      // The server of the other world has no proof between the two.
+      await other.commit();
+    } else {
+      assert.equal((await refusal(() => other.commit())).code, "FORK");
+      await checkEvidence(s, logKey, mine, others);
+    }
+    assert.equal(await s.state(), before);
+  }
+});
+
+test("a memory that another run left meanwhile stays where nothing compares the two", async () => {
+  const s = await scene();
+  const client = s.client(hide(forked(), /^(13\.14\._consistency|e13\._head)$/));
+  await client.lookup(STEADY);
+  await s.store.write(world.memory(13));
+  const before = await s.state();
+  await client.commit();
+  assert.equal(await s.state(), before);
+  // From now on this run compares what it sees with that.
+  assert.equal((await refusal(() => client.lookup(STEADY))).code, "CONSISTENCY_MISSING");
+});
+
+test("a memory that another run of the same world left meanwhile is replaced after it was compared", async () => {
+  for (const other of [3, 8, 13]) {
+    const s = await scene(2);
+    const server = s.server();
+    const client = s.client(server);
+    await client.lookup(STEADY);
+    await s.store.write(world.memory(other), world.memory(2));
+    await client.commit();
+    assert.ok(server.asked.includes(`${other}.14._consistency`));
+    assert.equal(await s.rememberedEpoch(), EPOCHS);
+    // And nothing is asked where nobody else wrote.
+    const again = s.client(server);
+    await again.lookup(STEADY);
+    const count = server.asked.length;
+    await again.commit();
+    assert.equal(server.asked.length, count);
+  }
 });
 
 test("finds no fork where the two logs are still one", async () => {
@@ -394,6 +492,70 @@ test("calls a checksum database that does not continue the remembered one a fork
   const s = await scene(8);
   await s.refuses("SUMDB_FORK", forkedDatabase(8), { lookup: { withRecord: true } });
   await checkEvidence(s, sumdbKey, sizeOf(8), sizeOf(9));
+});
+
+test("plain lookups do not wash away that a checksum database forked", async () => {
+  for (const lookup of [{ withRecord: true }, { isStrict: true }]) {
+    const s = await scene(8);
+    const client = s.client(forkedDatabase(8));
+    await client.lookup(STEADY);
+    await client.commit();
+    assert.equal(await s.rememberedEpoch(), 9);
+    assert.equal((await refusal(() => client.lookup(STEADY, lookup))).code, "SUMDB_FORK");
+    await s.refuses("SUMDB_FORK", forkedDatabase(8), { lookup });
+    await checkEvidence(s, sumdbKey, sizeOf(8), sizeOf(9));
+  }
+});
+
+test("moves the tree head that is compared only by a proof, and keeps it beside every newer memory", async () => {
+  const s = await scene(2);
+  const sizeKept = async (): Promise<number | undefined> => (await s.store.read())?.sumdbLeaf?.treeHead.treeSize;
+  const run = async (epoch: number, lookup: LookupOptions): Promise<string[]> => {
+    const server = s.server(epoch, allAt(NOW - 60));
+    const client = s.client(server);
+    await client.lookup(STEADY, lookup);
+    await client.commit();
+    assert.equal(await s.rememberedEpoch(), epoch);
+    return server.asked.filter((name) => name.endsWith("_sumdb"));
+  };
+  for (const epoch of [4, 5, 7]) {
+    assert.deepEqual(await run(epoch, {}), []);
+    assert.equal(await sizeKept(), sizeOf(2));
+  }
+  assert.deepEqual(await run(7, { isStrict: true }), [`${sizeOf(2)}.${sizeOf(7)}._sumdb`]);
+  assert.equal(await sizeKept(), undefined, "it is that of the memory itself");
+  assert.deepEqual(await run(9, {}), []);
+  assert.equal(await sizeKept(), sizeOf(7));
+  assert.deepEqual(await run(10, { withRecord: true }), [`${sizeOf(7)}.${sizeOf(10)}._sumdb`]);
+  assert.equal(await sizeKept(), undefined);
+});
+
+test("keeps the tree head that another run left meanwhile until it was compared", async () => {
+  const s = await scene();
+  const server = s.server();
+  const client = s.client(server);
+  await client.lookup(STEADY, { withRecord: true });
+  await s.store.write(world.memory(13));
+  await client.commit();
+  assert.equal(await s.rememberedEpoch(), EPOCHS);
+  assert.equal((await s.store.read())?.sumdbLeaf?.treeHead.treeSize, sizeOf(13));
+  assert.ok(!server.asked.some((name) => name.endsWith("_sumdb")));
+  // The same run compares it with the next record.
+  await client.lookup(STEADY, { withRecord: true });
+  assert.ok(server.asked.includes(`${sizeOf(13)}.${sizeOf(EPOCHS)}._sumdb`));
+  await client.commit();
+  assert.equal((await s.store.read())?.sumdbLeaf, undefined);
+});
+
+test("compares the checksum database of two records of one run also without a memory", async () => {
+  const s = await scene();
+  let transport: Transport = s.server(8, allAt(NOW - 60));
+  let now = NOW;
+  const client = s.client({ query: (name, options) => transport.query(name, options) }, { now: () => now });
+  await client.lookup(STEADY, { withRecord: true });
+  now += 60;
+  transport = forkedDatabase(8);
+  assert.equal((await refusal(() => client.lookup(STEADY, { withRecord: true }))).code, "SUMDB_FORK");
 });
 
 test("does not prove the extension of a checksum database of a power of two that forked", async () => {

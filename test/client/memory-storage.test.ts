@@ -82,4 +82,35 @@ describe("a memory in a storage that is handed in", () => {
     assert.deepEqual(JSON.parse(storage.texts.get(key) ?? ""), { type: "evidence" });
     assert.notEqual(key, store.key);
   });
+
+  it("never writes a suspicion over the evidence of a fork", async () => {
+    const storage = makeStorage();
+    const store = new StorageMemoryStore(storage, trust);
+    const kept = await store.saveEvidence({ type: "proofdns-evidence/1" });
+    const other = await store.saveEvidence({ type: "proofdns-suspicion/1" });
+    assert.notEqual(kept, other);
+    assert.deepEqual(JSON.parse(storage.texts.get(kept) ?? ""), { type: "proofdns-evidence/1" });
+    assert.deepEqual(JSON.parse(storage.texts.get(other) ?? ""), { type: "proofdns-suspicion/1" });
+  });
+
+  it("calls another tree of the same epoch a fork, and is left as it is", async () => {
+    const storage = makeStorage();
+    const store = new StorageMemoryStore(storage, trust);
+    await store.write(memory);
+    const before = storage.texts.get(store.key);
+    const other = { ...memory, rootHash: new Uint8Array(32), ageTime: memory.ageTime + 1 };
+    await assert.rejects(store.write(other, memory), { code: "FORK" });
+    assert.equal(storage.texts.get(store.key), before);
+  });
+
+  it("is not replaced by a later one that it was not compared with", async () => {
+    const storage = makeStorage();
+    const store = new StorageMemoryStore(storage, trust);
+    await store.write(memory);
+    const before = storage.texts.get(store.key);
+    const later = { ...memory, epoch: memory.epoch + 1 };
+    await store.write(later);
+    await store.write(later, { ...memory, rootHash: new Uint8Array(32) });
+    assert.equal(storage.texts.get(store.key), before);
+  });
 });

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmod, copyFile, mkdir, readFile, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
@@ -7,14 +7,14 @@ import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { FolderMemoryStore } from "../../src/client/memory-folder.ts";
 import { NoMemoryStore } from "../../src/client/memory-store.ts";
-import { formatMemory, parseMemory } from "../../src/client/verify/files.ts";
+import { formatMemory, parseMemory, verifyForkEvidence } from "../../src/client/verify/files.ts";
 import { decodeUtf8 } from "../../src/vindex/bytes.ts";
 import { ProofdnsError } from "../../src/vindex/error.ts";
 import { formatVerifierKey } from "../../src/vindex/note.ts";
 import { record } from "../attack/records.ts";
 import { makeKeys, policyOf, timeOf, trustOf, World, ZONE } from "../attack/world.ts";
 import type { WriterJob } from "./memory-writer.ts";
-import { EPOCHS, makeWorld, refusal, Scene, STEADY } from "./scene.ts";
+import { EPOCHS, makeFork, makeWorld, refusal, Scene, STEADY } from "./scene.ts";
 
 /** What is remembered between runs: it protects from rollback, so nothing but a newer memory ever takes its place. */
 
@@ -84,8 +84,70 @@ test("never writes an older epoch or an earlier age over the memory", async () =
   }
   await s.store.write({ ...memory, ageTime: memory.ageTime + 1 });
   assert.equal((await s.store.read())?.ageTime, memory.ageTime + 1);
-  await s.store.write(world.memory(12));
+  await s.store.write(world.memory(12), memory);
   assert.equal((await s.store.read())?.epoch, 12);
+});
+
+test("never writes over a memory that the new one was not compared with", async () => {
+  for (const compared of [undefined, world.memory(10), world.memory(12)]) {
+    const s = await scene(11);
+    await s.store.write(world.memory(12), compared);
+    assert.equal(await readFile(s.store.path, "utf8"), text);
+  }
+  const fork = await makeFork();
+  after(() => fork.close());
+  const s = await scene(11);
+  await s.store.write(fork.memory(12), fork.memory(11));
+  assert.equal(await readFile(s.store.path, "utf8"), text);
+});
+
+test("calls another tree of the remembered epoch a fork, with evidence, and leaves the memory", async () => {
+  const fork = await makeFork();
+  after(() => fork.close());
+  const s = await scene(11);
+  const other = { ...fork.memory(11), ageTime: world.memory(11).ageTime + 1 };
+  const key = formatVerifierKey(world.keys.log.verifierKey);
+  for (const compared of [undefined, other, world.memory(11)]) {
+    const error = await refusal(() => s.store.write(other, compared));
+    assert.equal(error.code, "FORK");
+    assert.equal(verifyForkEvidence(error.evidence, key).newer.treeSize, 11);
+    assert.equal(await readFile(s.store.path, "utf8"), text);
+  }
+});
+
+test("reads and writes the tree head that the checksum database was last proven for, and moves it only forward", async () => {
+  const { leaf: sumdbLeaf } = world.memory(5);
+  const memory = { ...world.memory(11), sumdbLeaf };
+  const s = await scene();
+  await s.store.write(memory);
+  assert.equal(await readFile(s.store.path, "utf8"), formatMemory(memory, trust));
+  assert.deepEqual((await s.store.read())?.sumdbLeaf?.treeHead, sumdbLeaf.treeHead);
+  // Whoever does not know of it moves nothing.
+  await s.store.write(world.memory(11), world.memory(11));
+  await s.store.write(world.memory(12), world.memory(11));
+  assert.equal(await readFile(s.store.path, "utf8"), formatMemory(memory, trust));
+  await s.store.write({ ...world.memory(11), ageTime: memory.ageTime + 1 });
+  assert.equal((await s.store.read())?.sumdbLeaf?.treeHead.treeSize, sumdbLeaf.treeHead.treeSize);
+  await s.store.write({ ...memory, sumdbLeaf: world.memory(3).leaf }, await s.store.read());
+  assert.equal((await s.store.read())?.sumdbLeaf?.treeHead.treeSize, sumdbLeaf.treeHead.treeSize);
+  await s.store.write({ ...memory, sumdbLeaf: world.memory(7).leaf }, await s.store.read());
+  assert.deepEqual((await s.store.read())?.sumdbLeaf?.treeHead, world.memory(7).leaf.treeHead);
+  await s.store.write(world.memory(11), await s.store.read());
+  assert.equal((await s.store.read())?.sumdbLeaf, undefined);
+});
+
+test("refuses a memory whose kept tree head is no earlier one, or not signed", async () => {
+  const json = JSON.parse(formatMemory({ ...world.memory(11), sumdbLeaf: world.memory(5).leaf }, trust)) as {
+    leaf: string;
+    sumdbLeaf: string;
+  };
+  const later = (JSON.parse(formatMemory(world.memory(12), trust)) as { leaf: string }).leaf;
+  const other = (JSON.parse(formatMemory(world.memory(6), trust)) as { leaf: string }).leaf;
+  const [head] = json.sumdbLeaf.split("\n\n");
+  const [, signature] = other.split("\n\n");
+  for (const sumdbLeaf of [json.leaf, later, "", 7, null, {}, `${head}\n\n${signature}`, `${json.sumdbLeaf}x`]) {
+    await refusesFile(JSON.stringify({ ...json, sumdbLeaf }));
+  }
 });
 
 test("the store without a folder follows the same rule", async () => {
@@ -93,7 +155,10 @@ test("the store without a folder follows the same rule", async () => {
   assert.equal(await store.read(), undefined);
   await store.write(world.memory(11));
   await store.write(world.memory(10));
+  await store.write(world.memory(12));
   assert.equal((await store.read())?.epoch, 11);
+  await store.write(world.memory(12), world.memory(11));
+  assert.equal((await store.read())?.epoch, 12);
   assert.equal(await store.saveEvidence(), undefined);
 });
 
@@ -223,6 +288,21 @@ test("says clearly that a folder cannot be used", async () => {
   }
 });
 
+test("says clearly that a pipe or a folder in place of the memory cannot be used, and waits for nobody", async () => {
+  const pipe = await scene();
+  await mkdir(pipe.folder);
+  execFileSync("mkfifo", [pipe.store.path]);
+  const folder = await scene();
+  await mkdir(folder.store.path, { recursive: true });
+  for (const { store } of [pipe, folder]) {
+    for (const run of [() => store.read(), () => store.write(world.memory(11))]) {
+      const error = await refusal(run);
+      assert.equal(error.code, "STORE_UNUSABLE");
+      assert.match(error.message, /no regular file/);
+    }
+  }
+});
+
 test("says clearly that a folder is read-only, and a lookup in it is proven all the same", async () => {
   const s = await scene(5);
   await chmod(s.folder, 0o555);
@@ -249,7 +329,7 @@ test("never follows a temporary file that another process left", async () => {
   const s = await scene(11);
   await copyFile(s.store.path, `${s.store.path}.000000000000.tmp`);
   await writeFile(`${s.store.path}.111111111111.tmp`, text.slice(0, 100));
-  await s.store.write(world.memory(12));
+  await s.store.write(world.memory(12), world.memory(11));
   assert.equal((await s.store.read())?.epoch, 12);
 });
 
@@ -265,7 +345,7 @@ test("an older memory that was on its way first does not come last", async () =>
   }
   const older = new Slow(s.folder, trust).write(world.memory(10));
   await new Promise((resolve) => setTimeout(resolve, 50));
-  await Promise.all([older, s.store.write(world.memory(12))]);
+  await Promise.all([older, s.store.write(world.memory(12), world.memory(10))]);
   assert.equal(await s.rememberedEpoch(), 12);
 });
 
@@ -326,6 +406,6 @@ test("a process that is killed while it writes leaves a whole memory", async () 
     await s.store.read();
   }
   // What was left behind holds nobody up for good.
-  await s.store.write(parseMemory(memories.at(-1) as string, trust));
+  await s.store.write(parseMemory(memories.at(-1) as string, trust), await s.store.read());
   assert.equal((await s.store.read())?.epoch, MANY);
 });

@@ -29,9 +29,13 @@ console.log("ready");
 for (let i = Number(first); i < parsed.length; i += Number(step)) {
   const memory = parsed[i];
   if (memory === undefined) break;
-  await store.write(memory);
   newest = Math.max(newest, memory.epoch);
-  const found = await store.read();
+  let found = await store.read();
+  do {
+    await store.write(memory, found);
+    // Another one may have been there first: then it is compared with that, as a client does.
+    found = await store.read();
+  } while (found !== undefined && found.epoch < memory.epoch);
   if (found === undefined || found.epoch < newest) throw new Error(`epoch ${newest} was there, now ${found?.epoch}`);
   newest = found.epoch;
 }

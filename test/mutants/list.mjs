@@ -50,11 +50,15 @@ mutate(
   ],
   [
     "a smaller head needs no consistency proof",
-    "if (!isExtended) throw missingConsistency(trust, lagBehind(memory, head, ageTime));",
+    "if (!isExtended) throw missingConsistency(trust, lagBehind(memory, head, ageTime), memory, head);",
     "",
   ],
-  ["an old head needs no consistency proof for its age", "if (!isExtended) throw missingConsistency(trust, 0);", ""],
-  ["a server that went back is only slow", "lagBehind(memory, head, ageTime));", "0);"],
+  [
+    "an old head needs no consistency proof for its age",
+    "if (!isExtended) throw missingConsistency(trust, 0, newest, head);",
+    "",
+  ],
+  ["a server that went back is only slow", "lagBehind(memory, head, ageTime), ", "0, "],
   [
     "a larger head lags",
     "memory === undefined || head.epoch > memory.epoch || ageTime === 0",

@@ -57,18 +57,30 @@ export function compareHeads(
 
 /**
  * The error where a proof that a head and the remembered one are of one log is not to be had (spec/client.md §3, step 10). A head that
- * was replaced too long ago is a server or a cache that went back: that is more than a proof that is missing.
+ * was replaced too long ago is a server or a cache that went back: that is more than a proof that is missing. A head that is larger
+ * than what is remembered says less than a proof that fails; but its signature is there, and both notes are kept.
  *
  * @param lag seconds that the age of a smaller head lies before the remembered one's, 0 if either is unknown
  */
-export function missingConsistency(trust: Trust, lag: number): ProofdnsError {
+export function missingConsistency(trust: Trust, lag: number, memory?: SignedHead, head?: SignedHead): ProofdnsError {
   if (lag > trust.maxLag) {
     return new ProofdnsError(
       "LAGGING",
       `the head is ${lag} s older than the remembered one, of which nothing is known there; at most ${trust.maxLag} s are allowed`,
     );
   }
-  return new ProofdnsError("CONSISTENCY_MISSING", "no proof that the head and the remembered one are of one log");
+  const evidence =
+    memory && head && head.epoch > memory.epoch
+      ? suspicion(formatVerifierKey(trust.logKey), [signedNote(trust, memory), signedNote(trust, head)])
+      : undefined;
+  return new ProofdnsError("CONSISTENCY_MISSING", "no proof that the head and the remembered one are of one log", {
+    evidence,
+  });
+}
+
+/** Two notes of one key that nothing proves to be of one tree: it accuses nobody. */
+function suspicion(key: string, notes: readonly [string, string]): object {
+  return { type: "proofdns-suspicion/1", key, notes };
 }
 
 /** The checkpoint of a head as a note with the log's signature. */
@@ -91,7 +103,7 @@ function checkSumdbHeads(trust: Trust, older: SignedHead, newer: SignedHead): vo
   }
 }
 
-function sumdbFork(trust: Trust, older: SignedHead, newer: SignedHead): ProofdnsError {
+function sumdbFork(trust: Trust, older: Pick<SignedHead, "leaf">, newer: Pick<SignedHead, "leaf">): ProofdnsError {
   const notes = [older, newer].map(({ leaf }) => formatSignedTreeHead(leaf, trust.sumdbKey)) as [string, string];
   return new ProofdnsError(
     "SUMDB_FORK",
@@ -111,8 +123,8 @@ function sumdbFork(trust: Trust, older: SignedHead, newer: SignedHead): Proofdns
  */
 export function verifySumdbExtension(
   trust: Trust,
-  older: SignedHead,
-  newer: SignedHead,
+  older: Pick<SignedHead, "leaf">,
+  newer: Pick<SignedHead, "leaf">,
   untrustedProof: Uint8Array | undefined,
 ): void {
   const [oldHead, newHead] = [older.leaf.treeHead, newer.leaf.treeHead];
@@ -171,6 +183,6 @@ function verifyExtension(input: {
   throw new ProofdnsError(
     input.what === "log" ? "EXTENSION_NOT_PROVEN" : "SUMDB_EXTENSION_NOT_PROVEN",
     `the proof that the ${input.what} grew from ${sizes} fails`,
-    { evidence: { type: "proofdns-suspicion/1", key: input.key, notes: input.notes } },
+    { evidence: suspicion(input.key, input.notes) },
   );
 }

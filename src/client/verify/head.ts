@@ -14,6 +14,11 @@ import { MAX_SKEW, type Trust } from "./trust.ts";
 export interface Memory extends SignedHead {
   /** Unix seconds: the oldest time in the freshest quorum that was seen on it. 0: nothing proves its age (`quorum none`). */
   readonly ageTime: number;
+  /**
+   * The leaf of an earlier epoch, if it is not `leaf` itself, with the tree head of the checksum database that was last proven to
+   * continue those before it, or else was seen first (spec/client.md §8).
+   */
+  readonly sumdbLeaf?: EpochLeaf | undefined;
 }
 
 declare const verified: unique symbol;
@@ -58,7 +63,7 @@ export function verifyHead(input: HeadInput): VerifiedHead {
   const { head, cosignatures, inclusion } = verifySignedHead(input);
   const isExtended = checkMemory(trust, memory, head, input);
   const ageTime = checkFreshness(trust, cosignatures, now);
-  if (!isExtended) throw missingConsistency(trust, lagBehind(memory, head, ageTime));
+  if (!isExtended) throw missingConsistency(trust, lagBehind(memory, head, ageTime), memory, head);
   return { ...head, ageTime, cosignatures, inclusion } as unknown as VerifiedHead;
 }
 
@@ -91,7 +96,7 @@ export function verifyAge(input: {
   );
   if (publicSince === undefined) throw new ProofdnsError("TOO_YOUNG", `no quorum of cosignatures up to ${time}`);
   // Behind on purpose: how far is what was asked.
-  if (!isExtended) throw missingConsistency(trust, 0);
+  if (!isExtended) throw missingConsistency(trust, 0, newest, head);
   return { ...head, publicSince };
 }
 

@@ -3,7 +3,7 @@ import { encodeUtf8 } from "../../vindex/bytes.ts";
 import { formatCheckpoint, formatTreeHead } from "../../vindex/checkpoint.ts";
 import { ProofdnsError } from "../../vindex/error.ts";
 import { Frontier } from "../../vindex/frontier.ts";
-import { formatLeaf, parseLeaf } from "../../vindex/leaf.ts";
+import { type EpochLeaf, formatLeaf, parseLeaf } from "../../vindex/leaf.ts";
 import { formatKeyId, formatVerifierKey, parseNote } from "../../vindex/note.ts";
 import { HASH_LENGTH } from "../../vindex/sha256.ts";
 import type { Memory } from "./head.ts";
@@ -16,7 +16,9 @@ const MEMORY_TYPE = "proofdns-memory/1";
  * Formats a memory as JSON text with a final LF:
  *
  *     { "type": "proofdns-memory/1", "log": <vkey>, "epoch": 17, "peaks": [<base64>, …], "logSignature": <base64>,
- *       "leaf": <leaf text>, "ageTime": <unix seconds, 0 = unknown> }
+ *       "leaf": <leaf text>, "ageTime": <unix seconds, 0 = unknown>, "sumdbLeaf": <leaf text of an earlier epoch> }
+ *
+ * `sumdbLeaf` is absent where it would be the leaf itself.
  */
 export function formatMemory(memory: Memory, trust: Trust): string {
   const json = {
@@ -27,6 +29,7 @@ export function formatMemory(memory: Memory, trust: Trust): string {
     logSignature: formatBase64(memory.logSignature),
     leaf: formatLeaf(memory.leaf, trust.sumdbKey),
     ageTime: memory.ageTime,
+    ...(memory.sumdbLeaf && { sumdbLeaf: formatLeaf(memory.sumdbLeaf, trust.sumdbKey) }),
   };
   return `${JSON.stringify(json, undefined, 2)}\n`;
 }
@@ -70,16 +73,16 @@ export function parseMemory(text: string, trust: Trust): Memory {
   const logSignature = parseBase64(takeText("logSignature")) ?? refuse("its signature is not base64");
   try {
     const leaf = parseLeaf(takeText("leaf"), trust.sumdbKey);
+    const sumdbLeaf = fields.has("sumdbLeaf") ? parseLeaf(takeText("sumdbLeaf"), trust.sumdbKey) : undefined;
     const frontier = Frontier.of(epoch, hashes, trust.sha256);
     const rootHash = frontier.root();
     const checkpoint = encodeUtf8(formatCheckpoint({ origin: trust.origin, treeSize: epoch, rootHash }));
-    const treeHead = encodeUtf8(formatTreeHead(leaf.treeHead));
     if (!trust.ed25519.verify(trust.logKey.publicKey, checkpoint, logSignature))
       return refuse("its log signature is wrong");
-    if (!trust.ed25519.verify(trust.sumdbKey.publicKey, treeHead, leaf.sumdbSignature)) {
-      return refuse("its sumdb signature is wrong");
-    }
-    return { epoch, rootHash, logSignature, frontier, leaf, ageTime };
+    if (![leaf, sumdbLeaf ?? leaf].every((one) => isSigned(one, trust))) return refuse("its sumdb signature is wrong");
+    if (sumdbLeaf === undefined) return { epoch, rootHash, logSignature, frontier, leaf, ageTime };
+    if (sumdbLeaf.treeHead.treeSize >= leaf.treeHead.treeSize) return refuse("its sumdbLeaf is no earlier one");
+    return { epoch, rootHash, logSignature, frontier, leaf, ageTime, sumdbLeaf };
   } catch (cause) {
     if (!(cause instanceof ProofdnsError) || cause.code === "MALFORMED_MEMORY") throw cause;
     const other = signerOf(takeText("leaf"), trust);
@@ -88,6 +91,10 @@ export function parseMemory(text: string, trust: Trust): Memory {
       return refuse(`its checksum database is ${other}: is the key that you gave the right one?`);
     return refuse(cause.message, cause);
   }
+}
+
+function isSigned({ treeHead, sumdbSignature }: EpochLeaf, { ed25519, sumdbKey }: Trust): boolean {
+  return ed25519.verify(sumdbKey.publicKey, encodeUtf8(formatTreeHead(treeHead)), sumdbSignature);
 }
 
 /** Who signed the tree head of a leaf, if it is another than the trusted key. */

@@ -72,7 +72,10 @@ export interface ProofFileOptions {
   readonly now?: number | undefined;
   /** The subject that the file must be about; undefined takes any. */
   readonly subject?: ProofSubject | undefined;
-  /** A remembered head: a head of its epoch must be it, an older one must have fewer records. */
+  /**
+   * A remembered head. A head of its epoch must be it; of two epochs the older must have fewer records, and must not lag. Nothing proves
+   * that heads of two epochs are of one log: whoever needs that takes only heads of the remembered epoch.
+   */
   readonly memory?: Memory | undefined;
 }
 
@@ -204,7 +207,7 @@ function verifyProofHead(
     return verify(memory);
   } catch (error) {
     // The last check: a file cannot bring a proof of consistency with each head that someone may remember.
-    if (isProofdnsError(error, "CONSISTENCY_MISSING", "LAGGING")) return verify(undefined);
+    if (isProofdnsError(error, "CONSISTENCY_MISSING")) return verify(undefined);
     throw error;
   }
 }
