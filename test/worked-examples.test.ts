@@ -80,6 +80,7 @@ const asker: Asker = {
     for (const [i, subject] of subjects.entries()) each(i, { lookup: lookup(subject) });
     return Promise.resolve();
   },
+  head: () => Promise.resolve({ ageTime: 0 }),
   age: () => Promise.resolve(undefined),
   proveRecord: () => Promise.reject(new TypeError("no record proof is needed here")),
   fetchGoMod: () => Promise.reject(new TypeError("no go.mod is needed here")),

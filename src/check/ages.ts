@@ -1,4 +1,5 @@
 import type { VerifiedAge } from "../client/verify/index.ts";
+import { MAX_SKEW } from "../client/verify/trust.ts";
 import { isProofdnsError, type ProofdnsError } from "../vindex/error.ts";
 
 /** How long records have been public, from a few old heads (spec/check.md §5). */
@@ -29,14 +30,27 @@ export interface Ages {
 /** Asks for the verified head of a time: Unix seconds, a multiple of 3600. Undefined if the log has none so old. */
 export type AskAge = (time: number) => Promise<VerifiedAge | undefined>;
 
+/** What `provenNow` gave, or will. Without a proven time nothing is asked, and every age is unknown. */
+export type ProvenNow = number | undefined | Promise<number | undefined>;
+
+/**
+ * The latest time that the newest verified head proves to have come, as far as a clock may be wrong: what dates by this machine's clock alone
+ * would call records as much older as that clock is fast. Undefined if nothing proves how fresh the head is (`ageTime` 0).
+ */
+export function provenNow(now: number, ageTime: number): number | undefined {
+  return ageTime === 0 ? undefined : Math.min(now, ageTime + MAX_SKEW);
+}
+
 /** The time of the head that dates records as at least `seconds` old at `now`: down to the hour, so that clients share it. */
 export function timeOfAge(now: number, seconds: number): number {
   return Math.max(0, Math.floor((now - seconds) / HOUR) * HOUR);
 }
 
 /** The age that a head gave. `undefined` is unknown: there is no such head, or it does not satisfy the policy. */
-export async function readAge(ask: AskAge, now: number, seconds: number): Promise<AgeHead | undefined> {
-  const time = timeOfAge(now, seconds);
+export async function readAge(ask: AskAge, now: ProvenNow, seconds: number): Promise<AgeHead | undefined> {
+  const then = await now;
+  if (then === undefined) return undefined;
+  const time = timeOfAge(then, seconds);
   try {
     const age = await ask(time);
     if (age === undefined) return undefined;
@@ -49,7 +63,7 @@ export async function readAge(ask: AskAge, now: number, seconds: number): Promis
 }
 
 /** Asks for all heads at once. */
-export async function readAges(ask: AskAge, now: number, days: readonly number[] = AGE_DAYS): Promise<Ages> {
+export async function readAges(ask: AskAge, now: ProvenNow, days: readonly number[] = AGE_DAYS): Promise<Ages> {
   const heads: AgeHead[] = [];
   const failures: ProofdnsError[] = [];
   const settled = await Promise.allSettled(days.map((count) => readAge(ask, now, count * DAY)));

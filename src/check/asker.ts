@@ -1,8 +1,9 @@
 import type { Lookup } from "../client/client.ts";
-import type { Subject, VerifiedAge } from "../client/verify/index.ts";
+import type { Subject, VerifiedAge, VerifiedHead } from "../client/verify/index.ts";
 import { subjectText } from "../client/verify/index.ts";
 import { Gate } from "../sumdb/gate.ts";
 import { isProofdnsError, ProofdnsError } from "../vindex/error.ts";
+import { formatH1 } from "../vindex/record.ts";
 import type { Hash } from "../vindex/sha256.ts";
 import type { AsOf } from "./result.ts";
 
@@ -22,6 +23,8 @@ export type Outcome = { readonly lookup: Lookup } | { readonly error: unknown };
 export interface Asker {
   /** Looks subjects up under a cap; `each` is called once for every index. */
   lookupAll(subjects: readonly Subject[], each: (index: number, outcome: Outcome) => void): Promise<void>;
+  /** The newest head: what time it is, as far as that is proven. */
+  head(): Promise<Pick<VerifiedHead, "ageTime">>;
   age(time: number): Promise<VerifiedAge | undefined>;
   proveRecord(record: RecordToProve): Promise<void>;
   /** The go.mod of a version, from wherever it was to be had: nothing is proven. */
@@ -102,9 +105,10 @@ export class Questioner {
 
   /** @throws ProofdnsError `BAD_RECORD_PROOF` and others of a proof that fails; unavailable ones if there is none to be had */
   proveRecord(record: RecordToProve): Promise<void> {
-    return this.#once(this.#records, `${record.path}@${record.version} ${record.logIndex}`, record.path, () =>
-      this.#asker.proveRecord(record),
-    );
+    const { path, version, zipHash, goModHash, logIndex } = record;
+    // With the hashes: that the log has one record says nothing for another that is claimed of the same place.
+    const id = `${path}@${version} ${logIndex} ${formatH1(zipHash)} ${formatH1(goModHash)}`;
+    return this.#once(this.#records, id, path, () => this.#asker.proveRecord(record));
   }
 
   fetchGoMod(path: string, version: string): Promise<Uint8Array> {

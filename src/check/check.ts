@@ -1,7 +1,7 @@
 import type { Subject } from "../client/verify/index.ts";
 import { isProofdnsError, type ProofdnsError } from "../vindex/error.ts";
 import type { Sha256 } from "../vindex/sha256.ts";
-import { type AgeHead, type Ages, type AskAge, ageOf, readAge, readAges } from "./ages.ts";
+import { type AgeHead, type Ages, type AskAge, ageOf, type ProvenNow, provenNow, readAge, readAges } from "./ages.ts";
 import { type Asker, Questioner } from "./asker.ts";
 import type { CheckItem, Inputs, Skipped } from "./item.ts";
 import type { Cooldown } from "./limits.ts";
@@ -40,12 +40,15 @@ export async function check(
   const { items, skipped } = setPrivateApart(inputs, asker);
   const subjects = subjectsOf(items, inputs, options);
   const askAge = askOnce((time) => asker.age(time));
+  const isDating = options.withAges === true || options.cooldown !== undefined;
+  const now: ProvenNow =
+    asker.isOffline || subjects.length === 0 || !isDating
+      ? undefined
+      : asker.head().then(({ ageTime }) => provenNow(options.now, ageTime));
   // Everything at once: lookups, heads that date versions, the head of the cooldown.
   const [ages, cooldown] = await Promise.all([
-    asker.isOffline || options.withAges !== true || subjects.length === 0
-      ? { heads: [], failures: [] }
-      : readAges(askAge, options.now).catch(orInterrupted(asker)),
-    readCooldown(asker, askAge, options, subjects.length),
+    options.withAges !== true ? { heads: [], failures: [] } : readAges(askAge, now).catch(orInterrupted(asker)),
+    readCooldown(asker, askAge, now, options),
     questioner.prefetch(subjects, (done) => options.onProgress?.(done, subjects.length)),
   ]);
   const judgeOptions: JudgeOptions = {
@@ -105,13 +108,12 @@ function subjectsOf(items: readonly CheckItem[], inputs: Inputs, options: CheckO
 async function readCooldown(
   asker: Asker,
   askAge: AskAge,
+  now: ProvenNow,
   options: CheckOptions,
-  subjectCount: number,
 ): Promise<{ cooldown: Cooldown | undefined; failures: ProofdnsError[] }> {
-  const { cooldown, now } = options;
+  const { cooldown } = options;
   if (cooldown === undefined) return { cooldown: undefined, failures: [] };
   const unknown = { cooldown: { ...cooldown, head: undefined } };
-  if (asker.isOffline || subjectCount === 0) return { ...unknown, failures: [] };
   try {
     const head = await readAge(askAge, now, cooldown.seconds);
     return { cooldown: { ...cooldown, head }, failures: [] };

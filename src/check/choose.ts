@@ -91,6 +91,9 @@ export function chooseFromList(
     if (entry === undefined || version === undefined) return undefined;
     // Never a step back, and never from a release to a pre-release that nobody asked for.
     if (current !== undefined && compareVersions(version, current) <= 0) return undefined;
+    // Anybody can have a pseudo-version logged, with any time in it: it is never an update, and never the latest of what has a tag,
+    // even if all tags are left out.
+    if (version.kind === "pseudo" && wish.query !== version.text) return undefined;
     const isUnasked = version.kind !== "release" && !wish.withPre && current?.kind === "release" && hasRelease;
     return isUnasked ? undefined : { version, entry };
   };

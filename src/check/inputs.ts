@@ -1,15 +1,16 @@
-import { readdir, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { printable } from "../cli/printable.ts";
 import { inspectBinary, matchesPrefixPatterns, parseModuleList } from "../go/index.ts";
 import { decodeUtf8 } from "../vindex/bytes.ts";
 import { isProofdnsError, ProofdnsError } from "../vindex/error.ts";
 import { isModulePath } from "../vindex/module-path.ts";
+import { entriesOf, isFile, statOf } from "./folder.ts";
 import type { CheckItem, Inputs, Skipped } from "./item.ts";
 import { ItemCollector } from "./item-collector.ts";
 import { collectList } from "./list.ts";
 import { collectProgram } from "./program.ts";
 import { collectGoMod, collectGoWork } from "./project.ts";
+import { findWorkspace, namedWorkspace, readWorkspace, type Workspace } from "./workspace.ts";
 
 /** What inputs are read, and which of what they name is wanted. */
 export interface InputOptions {
@@ -24,12 +25,14 @@ export interface InputOptions {
   readonly isIndirectWanted?: boolean;
   /** Patterns as in GOPRIVATE, of modules to leave out. */
   readonly ignore?: readonly string[];
-  /** True to pass go.work files over, as with GOWORK=off. */
-  readonly withoutWorkspace?: boolean;
+  /** GOWORK as the go command has it: `off`, the absolute path of a go.work, or nothing, for the nearest above a project. */
+  readonly goWork?: string | undefined;
 }
 
 /** Longest list on stdin, in bytes. */
 const MAX_LIST_BYTES = 32 * 2 ** 20;
+/** Most lines of a list that are no modules: with more it is something else, of which nothing is checked. */
+const MAX_ODD_LINES = 500;
 /** Most files of one folder that are looked at. */
 const MAX_FILES = 20_000;
 /** Most folders that are searched for modules. */
@@ -53,6 +56,7 @@ export async function readInputs(options: InputOptions): Promise<Inputs> {
 class InputReader {
   readonly #collector: ItemCollector;
   readonly #options: InputOptions;
+  readonly #workspaces = new Map<string, Promise<Workspace>>();
 
   constructor(collector: ItemCollector, options: InputOptions) {
     this.#collector = collector;
@@ -75,7 +79,13 @@ class InputReader {
       if (await this.#project(folder)) return;
       if (folder === dirname(folder)) break;
     }
-    await this.#folder(start);
+    const named = namedWorkspace(this.#options.goWork);
+    if (named !== undefined) return this.#goWork(named);
+    // Not the folders below: whoever stands in the wrong folder would tell a server of every project there is.
+    throw new ProofdnsError(
+      "MALFORMED_INPUT",
+      "there is no go.mod or go.work in this folder or above it; name what to check, or . to search this folder and those below",
+    );
   }
 
   async read(input: string): Promise<void> {
@@ -84,7 +94,7 @@ class InputReader {
     if (found === undefined) {
       const at = input.indexOf("@");
       if (at > 0 && isModulePath(input.slice(0, at))) {
-        return collectList(this.#collector, parseModuleList(input, "argument"), input, "arguments");
+        return collectList(this.#collector, parseModuleList(input, "argument"), "arguments");
       }
       throw new ProofdnsError(
         "MALFORMED_INPUT",
@@ -99,8 +109,8 @@ class InputReader {
       );
     }
     const name = basename(input);
-    if (name.endsWith(".mod")) return collectGoMod(this.#collector, input);
-    if (name.endsWith(".work")) return collectGoWork(this.#collector, input);
+    if (name.endsWith(".mod")) return this.#goMod(input);
+    if (name.endsWith(".work")) return this.#goWork(input);
     if (name.endsWith(".sum")) {
       throw new ProofdnsError(
         "MALFORMED_INPUT",
@@ -122,14 +132,44 @@ class InputReader {
   /** True if the folder is a project, which was read. */
   async #project(folder: string): Promise<boolean> {
     const work = join(folder, "go.work");
-    if (this.#options.withoutWorkspace !== true && (await statOf(work))?.isFile() === true) {
-      await collectGoWork(this.#collector, work);
+    if (this.#isWorkspaceWanted(work) && (await statOf(work))?.isFile() === true) {
+      await this.#goWork(work);
       return true;
     }
     const goMod = join(folder, "go.mod");
     if ((await statOf(goMod))?.isFile() !== true) return false;
-    await collectGoMod(this.#collector, goMod);
+    await this.#goMod(goMod);
     return true;
+  }
+
+  /** GOWORK makes all others but the one that it names count for nothing. */
+  #isWorkspaceWanted(file: string): boolean {
+    const { goWork } = this.#options;
+    if (goWork === "off") return false;
+    const named = namedWorkspace(goWork);
+    return named === undefined || resolve(named) === resolve(file);
+  }
+
+  async #goMod(file: string): Promise<void> {
+    const work = await findWorkspace(dirname(resolve(file)), this.#options.goWork);
+    await collectGoMod(this.#collector, file, work === undefined ? undefined : await this.#workspace(work));
+  }
+
+  async #goWork(file: string): Promise<void> {
+    await collectGoWork(this.#collector, await this.#workspace(file));
+  }
+
+  /** A workspace, read once. A module of it that cannot be read is a problem. */
+  #workspace(file: string): Promise<Workspace> {
+    let workspace = this.#workspaces.get(file);
+    if (workspace === undefined) {
+      workspace = readWorkspace(file).then((read) => {
+        for (const { input, error, place } of read.problems) this.#collector.addProblem(input, error, place);
+        return read;
+      });
+      this.#workspaces.set(file, workspace);
+    }
+    return workspace;
   }
 
   /** A project; else all projects below, and all Go binaries in it. */
@@ -160,7 +200,9 @@ class InputReader {
             return found;
           }
           const path = join(parent, entry.name);
-          const isProject = (await isFile(join(path, "go.mod"))) || (await isFile(join(path, "go.work")));
+          const work = join(path, "go.work");
+          const isProject =
+            (await isFile(join(path, "go.mod"))) || (this.#isWorkspaceWanted(work) && (await isFile(work)));
           (isProject ? found : next).push(path);
         }
       }
@@ -220,14 +262,18 @@ class InputReader {
     }
     const text = decodeUtf8(Buffer.concat(chunks));
     if (text === undefined) throw new ProofdnsError("MALFORMED_INPUT", "the list on stdin is not UTF-8");
-    const list = parseModuleList(text, "stdin");
-    if (list.modules.length === 0) {
+    let refused = 0;
+    const list = parseModuleList(text, "stdin", (error, line) => {
+      if (++refused > MAX_ODD_LINES) throw error;
+      this.#collector.addProblem("-", error, { file: "stdin", line });
+    });
+    if (list.modules.length + refused === 0) {
       throw new ProofdnsError(
         "MALFORMED_INPUT",
         "the list on stdin is empty; write module@version lines to it, or what go list -m -json all prints",
       );
     }
-    collectList(this.#collector, list, text, "stdin");
+    collectList(this.#collector, list, "stdin");
   }
 }
 
@@ -250,38 +296,4 @@ function choose(inputs: Inputs, options: InputOptions): Inputs {
     skipped.push({ name: path, version: current?.text, reason: "ignored", detail, isIndirect, places });
   }
   return { ...inputs, items, skipped };
-}
-
-async function statOf(path: string): Promise<Awaited<ReturnType<typeof stat>> | undefined> {
-  try {
-    return await stat(path);
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    if (code === "ENOENT" || code === "ENOTDIR" || code === "ENAMETOOLONG") return undefined;
-    throw new ProofdnsError(
-      "MALFORMED_INPUT",
-      `cannot look at ${printable(path)}: ${printable(String(code ?? cause))}`,
-      {
-        cause,
-      },
-    );
-  }
-}
-
-async function isFile(path: string): Promise<boolean> {
-  const found = await stat(path).catch(() => undefined);
-  return found?.isFile() === true;
-}
-
-/** The entries of a folder. One below what was named may be closed to us: then it has none. */
-async function entriesOf(folder: string, isLenient: boolean): Promise<import("node:fs").Dirent[]> {
-  try {
-    return await readdir(folder, { withFileTypes: true });
-  } catch (cause) {
-    if (isLenient) return [];
-    const { code } = cause as NodeJS.ErrnoException;
-    throw new ProofdnsError("MALFORMED_INPUT", `cannot read the folder ${printable(folder)}: ${String(code)}`, {
-      cause,
-    });
-  }
 }

@@ -43,6 +43,7 @@ export type SkipReason =
   | "ignored"
   | "replaced"
   | "workspace"
+  | "main-module"
   | "vendored"
   | "devel"
   | "untagged-build"

@@ -7,35 +7,39 @@ import { type ItemCollector, shownPlace } from "./item-collector.ts";
 import { whyNotBuilt } from "./program.ts";
 import { isVersionQuery } from "./select.ts";
 
-/** Adds the modules of a list. `text` is what it was parsed from, `file` its name. */
-export function collectList(collector: ItemCollector, list: ModuleList, text: string, file: string): void {
+/** Adds the modules of a list; `file` is its name. */
+export function collectList(collector: ItemCollector, list: ModuleList, file: string): void {
   for (const goVersion of list.goVersions) collector.addToolchain(goVersion, "built", { file, line: undefined });
-  const mains = list.kind === "lines" ? leadingMains(list, text) : 0;
-  for (const [i, module] of list.modules.entries()) {
+  for (const module of list.modules) {
     const place = { file, line: file === "arguments" ? undefined : module.line };
     const isBinary = list.kind === "build-info";
     const isIndirect = isBinary ? !module.isMain : module.isIndirect === true;
-    const why = i < mains ? MAIN : whyNot(list, module);
-    if (why !== undefined) {
-      const { path, version } = module;
-      collector.skip({ name: path, version, ...why, isIndirect, places: [place] });
+    const { path, version } = module;
+    const why = whyNot(list, module);
+    if (why !== undefined || version === undefined) {
+      collector.skip({ name: path, version, ...(why ?? BARE), isIndirect, places: [place] });
     } else {
-      addListed(collector, module, isIndirect, isBinary && module.isMain, place);
+      addListed(collector, { path, version }, isIndirect, isBinary && module.isMain, place);
     }
   }
 }
 
 const MAIN: Pick<Skipped, "reason" | "detail"> = { reason: "workspace", detail: "the main module itself" };
+/** The go command prints its main modules so, which may be private and never asked of anybody. */
+const BARE: Pick<Skipped, "reason" | "detail"> = {
+  reason: "main-module",
+  detail: "a path alone, as `go list -m` prints the main module: write path@latest to ask for it",
+};
 
 function addListed(
   collector: ItemCollector,
-  { path, version }: ListedModule,
+  { path, version }: { path: string; version: string },
   isIndirect: boolean,
   isProgram: boolean,
   place: { file: string; line: number | undefined },
 ): void {
   const program = isProgram ? path : undefined;
-  if (version === undefined || parseVersion(version) !== undefined) {
+  if (parseVersion(version) !== undefined) {
     collector.add({ path, version, isIndirect, program, place });
   } else if (isVersionQuery(version)) {
     collector.add({ path, query: version, isIndirect, place });
@@ -53,15 +57,4 @@ function whyNot({ kind }: ModuleList, module: ListedModule): Pick<Skipped, "reas
   return replace === undefined && version !== "(devel)"
     ? undefined
     : whyNotBuilt({ version, replace, sum: undefined }, true);
-}
-
-/**
- * `go list -m all` begins with the main modules, which have no version, and goes on with `path version`. Number of such lines; 0 for any
- * other list, where a path alone asks for its latest.
- */
-function leadingMains({ modules }: ModuleList, text: string): number {
-  const first = modules.findIndex(({ version }) => version !== undefined);
-  if (first <= 0) return 0;
-  const line = text.split("\n", modules[first]?.line ?? 0).at(-1) ?? "";
-  return /^\s*[^\s@]+\s+\S/.test(line) ? first : 0;
 }

@@ -155,6 +155,9 @@ async function settle(
   else if (draft.retracted !== undefined) draft.status = "retracted";
   else if (draft.withheld.some(isLater)) draft.status = "withheld";
   else draft.status = isAhead(item, draft) ? "ahead" : "current";
+  if (draft.status === "ahead" && current?.kind === "pseudo" && !options.isPatchOnly && draft.withheld.length === 0) {
+    draft.notes.push("the commit in use is ahead of every tag; no other commit is offered in its place");
+  }
 }
 
 function isLater({ reason }: Withheld): boolean {

@@ -62,7 +62,11 @@ export function whyNotBuilt(
   if (isMain && parseVersion(version)?.kind === "pseudo") {
     return { reason: "untagged-build", detail: "built from a commit that no tag names" };
   }
-  if (!isMain && sum === undefined) {
+  // Go stamps the tag of a checkout too. What `go install` took from a proxy has a checksum; the name of what was built here may be nobody's business.
+  if (isMain && sum === undefined) {
+    return { reason: "devel", detail: "built from a checkout: the binary has no checksum of its main module" };
+  }
+  if (sum === undefined) {
     return { reason: "vendored", detail: "vendored: the binary has no checksum for it, so it may be any code" };
   }
   return undefined;

@@ -1,70 +1,54 @@
-import { stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
-import { readInputFile } from "../cli/input-file.ts";
 import { printable } from "../cli/printable.ts";
-import { type GoMod, parseGoMod, parseGoWork, type Replacement } from "../go/index.ts";
-import { decodeUtf8 } from "../vindex/bytes.ts";
-import { isProofdnsError, ProofdnsError } from "../vindex/error.ts";
+import type { Replacement } from "../go/index.ts";
+import { isFile } from "./folder.ts";
 import type { ItemCollector } from "./item-collector.ts";
-
-/** Largest go.mod or go.work that is read, in bytes; the go command has the same bound for a module's go.mod. */
-const MAX_BYTES = 16 * 2 ** 20;
-/** Most modules of one workspace. */
-const MAX_USES = 10_000;
-
-/** A go.mod with what it says. */
-interface ReadGoMod {
-  readonly file: string;
-  readonly goMod: GoMod;
-}
+import {
+  indexReplacements,
+  type ReadGoMod,
+  type Replacements,
+  readGoMod,
+  replacementOf,
+  type Workspace,
+} from "./workspace.ts";
 
 /**
- * Adds what a go.mod requires.
+ * Adds what a go.mod requires. Of the workspace that the go command finds around it the replacements count, and nothing is asked
+ * about its modules.
  *
  * @throws ProofdnsError `MALFORMED_INPUT` if it cannot be read
  */
-export async function collectGoMod(collector: ItemCollector, file: string): Promise<void> {
+export async function collectGoMod(collector: ItemCollector, file: string, workspace?: Workspace): Promise<void> {
   const read = await readGoMod(file);
-  addRequirements(collector, read, read.goMod.replace, new Set());
-  await remarkVendored(collector, dirname(file));
-}
-
-/**
- * Adds what all modules of a workspace require. A module of it that cannot be read is a problem, and the others are added.
- *
- * @throws ProofdnsError `MALFORMED_INPUT` if the go.work itself cannot be read
- */
-export async function collectGoWork(collector: ItemCollector, file: string): Promise<void> {
-  const work = parseGoWork(await readText(file, "the go.work"), printable(file));
-  const place = { file, line: undefined };
-  if (work.toolchain !== undefined) collector.addToolchain(work.toolchain, "named", place);
-  if (work.use.length > MAX_USES) {
-    throw new ProofdnsError("MALFORMED_INPUT", `${printable(file)}: it uses more than ${MAX_USES} modules`);
-  }
-  const seen = new Set<string>();
-  const modules: ReadGoMod[] = [];
-  for (const { path, line } of work.use) {
-    const goModFile = join(resolveBeside(file, path), "go.mod");
-    if (seen.has(resolve(goModFile))) continue;
-    seen.add(resolve(goModFile));
-    try {
-      modules.push(await readGoMod(goModFile));
-    } catch (error) {
-      if (!isProofdnsError(error)) throw error;
-      collector.addProblem(goModFile, error, { file, line });
+  if (workspace === undefined) {
+    addRequirements(collector, read, [indexReplacements(read.goMod.replace)], new Set());
+  } else {
+    const { replace, modulesReplace, own, goModFiles } = workspace;
+    const work = printable(workspace.file);
+    collector.addRemark(
+      `in the workspace of ${work}: what it replaces is not checked, nor are its own modules; GOWORK=off passes it over`,
+    );
+    if (!goModFiles.has(resolve(file))) {
+      collector.addRemark(`${printable(file)} is not used by ${work}: there the go command refuses to build it`);
     }
+    addRequirements(collector, read, [replace, indexReplacements(read.goMod.replace), modulesReplace], own);
   }
-  // A replacement of the workspace goes before those of its modules.
-  const replace = [...work.replace, ...modules.flatMap(({ goMod }) => goMod.replace)];
-  const own = new Set(modules.map(({ goMod }) => goMod.module).filter((path) => path !== ""));
-  for (const read of modules) addRequirements(collector, read, replace, own);
   await remarkVendored(collector, dirname(file));
 }
 
+/** Adds what all modules of a workspace require. */
+export async function collectGoWork(collector: ItemCollector, workspace: Workspace): Promise<void> {
+  const { file, toolchain, modules, own, replace, modulesReplace } = workspace;
+  if (toolchain !== undefined) collector.addToolchain(toolchain, "named", { file, line: undefined });
+  for (const read of modules) addRequirements(collector, read, [replace, modulesReplace], own);
+  await remarkVendored(collector, dirname(file));
+}
+
+/** `replace`: those that go before others first. */
 function addRequirements(
   collector: ItemCollector,
   { file, goMod }: ReadGoMod,
-  replace: readonly Replacement[],
+  replace: readonly Replacements[],
   own: ReadonlySet<string>,
 ): void {
   collector.addGoMod(file);
@@ -79,27 +63,30 @@ function addRequirements(
     if (versions === undefined) excluded.set(path, new Set([version]));
     else versions.add(version);
   }
-  const replaced = indexReplacements(replace);
-  for (const { path, version, isIndirect, line } of goMod.require) {
+  for (const { path, version, writtenVersion, isIndirect, line } of goMod.require) {
     const place = { file, line };
-    const other = replaced.get(`${path}@${version}`) ?? replaced.get(path);
+    // What is in use instead of v1 only the go command knows, which takes that for a query: v1.0.0 it is not.
+    const isCanonical = version === writtenVersion;
+    const other = firstReplacement(replace, path, isCanonical ? version : undefined);
     const skip = (reason: "replaced" | "workspace", detail: string): void =>
-      collector.skip({ name: path, version, reason, detail, isIndirect, places: [place] });
+      collector.skip({ name: path, version: writtenVersion, reason, detail, isIndirect, places: [place] });
     if (own.has(path)) skip("workspace", "a module of this workspace");
     else if (other !== undefined) skip("replaced", `replaced by ${describeReplacement(other)}`);
-    else collector.add({ path, version, isIndirect, place, excluded: excluded.get(path) });
+    // The collector refuses it with its line if it is not canonical.
+    else collector.add({ path, version: writtenVersion, isIndirect, place, excluded: excluded.get(path) });
   }
 }
 
-/** The first one of a path, or of a path at a version, counts. */
-function indexReplacements(replace: readonly Replacement[]): Map<string, Replacement> {
-  const index = new Map<string, Replacement>();
-  for (const replacement of replace) {
-    const { path, version } = replacement;
-    const id = version === undefined ? path : `${path}@${version}`;
-    if (!index.has(id)) index.set(id, replacement);
+function firstReplacement(
+  replace: readonly Replacements[],
+  path: string,
+  version: string | undefined,
+): Replacement | undefined {
+  for (const index of replace) {
+    const found = replacementOf(index, path, version);
+    if (found !== undefined) return found;
   }
-  return index;
+  return undefined;
 }
 
 /** `./fork`, or `example.com/fork v1.2.3`. */
@@ -107,25 +94,9 @@ export function describeReplacement({ newPath, newVersion }: Pick<Replacement, "
   return printable(newVersion === undefined ? newPath : `${newPath} ${newVersion}`, 120);
 }
 
-async function readGoMod(file: string): Promise<ReadGoMod> {
-  return { file, goMod: parseGoMod(await readText(file, "the go.mod"), printable(file)) };
-}
-
-async function readText(file: string, what: string): Promise<string> {
-  const text = decodeUtf8(await readInputFile(file, MAX_BYTES, what));
-  if (text === undefined) throw new ProofdnsError("MALFORMED_INPUT", `${printable(file)}: not UTF-8`);
-  return text;
-}
-
 async function remarkVendored(collector: ItemCollector, folder: string): Promise<void> {
-  const found = await stat(join(folder, "vendor", "modules.txt")).catch(() => undefined);
-  if (found?.isFile() !== true) return;
+  if (!(await isFile(join(folder, "vendor", "modules.txt")))) return;
   collector.addRemark(
     `${printable(folder)} has a vendor folder, which still holds what is in use: run "go mod vendor" after an update`,
   );
-}
-
-/** A path of a go.work, which is relative to it. */
-function resolveBeside(file: string, path: string): string {
-  return path.startsWith("/") ? path : join(dirname(file), path);
 }

@@ -2,7 +2,7 @@ import { isAbsolute, relative, resolve } from "node:path";
 import { exitCodeOfModule, exitCodeOfToolchain } from "../check/exit.ts";
 import type { Place } from "../check/item.ts";
 import type { ModuleResult, Report } from "../check/result.ts";
-import { formatAge, notesOf, shownLatest, toolchainNotesOf } from "./check-notes.ts";
+import { distinctErrors, formatAge, NO_FILES, notesOf, shownLatest, toolchainNotesOf } from "./check-notes.ts";
 import { formatSummary } from "./check-table.ts";
 import { EXIT } from "./exit-code.ts";
 import { printable } from "./printable.ts";
@@ -22,12 +22,13 @@ export function formatAnnotations(report: Report, workspace: string): string[] {
   for (const { input, place, error } of report.problems) {
     found.push({
       level: "error",
-      place: place ?? { file: input, line: undefined },
+      // What is no file of a name was an argument like module@version.
+      place: place ?? (input.includes("@") ? undefined : { file: input, line: undefined }),
       title: "not read",
       message: error.message,
     });
   }
-  for (const error of report.failures) {
+  for (const error of distinctErrors(report.failures)) {
     found.push({ level: "error", place: undefined, title: error.code, message: error.message });
   }
   for (const result of report.modules) {
@@ -48,7 +49,8 @@ export function formatAnnotations(report: Report, workspace: string): string[] {
   }
   const rank = { error: 0, warning: 1, notice: 2 } as const;
   found.sort((a, b) => rank[a.level] - rank[b.level]);
-  return found.slice(0, MAX_ANNOTATIONS).map(({ level, place, title, message }) => {
+  return found.slice(0, MAX_ANNOTATIONS).map(({ level, place: named, title, message }) => {
+    const place = named === undefined || NO_FILES.has(named.file) ? undefined : named;
     const properties = [
       ...(place === undefined ? [] : [`file=${escapeProperty(printable(shownFile(place.file, workspace), 1000))}`]),
       ...(place?.line === undefined ? [] : [`line=${place.line}`]),

@@ -1,6 +1,7 @@
 import type { Place, Skipped } from "../check/item.ts";
 import type { ModuleResult, ProvenVersion, Report, ToolchainResult, VersionAge } from "../check/result.ts";
 import type { ProofdnsError } from "../vindex/error.ts";
+import { distinctErrors } from "./check-notes.ts";
 import { printable } from "./printable.ts";
 
 /** JSON lines of a check: one object for each module, Go version, module that was not checked and input that was not read, then a summary. */
@@ -67,7 +68,7 @@ function moduleToJson(result: ModuleResult): CheckJson {
     ...(notes.length === 0 ? {} : { notes }),
     ...(item.program === undefined ? {} : { package: item.program }),
     ...(result.epoch === undefined ? {} : { epoch: result.epoch }),
-    ...(errors.length === 0 ? {} : { errors: errors.map(errorToJson) }),
+    ...(errors.length === 0 ? {} : { errors: distinctErrors(errors).map(errorToJson) }),
     places: item.places.map(placeToJson),
   };
 }
@@ -86,7 +87,7 @@ function toolchainToJson({ use, status, offered, step, age, withheld, notes, err
       ? {}
       : { withheld: withheld.map(({ version, reason, detail }) => ({ version, reason, detail })) }),
     ...(notes.length === 0 ? {} : { notes }),
-    ...(errors.length === 0 ? {} : { errors: errors.map(errorToJson) }),
+    ...(errors.length === 0 ? {} : { errors: distinctErrors(errors).map(errorToJson) }),
     places: use.places.map(placeToJson),
   };
 }
@@ -118,7 +119,7 @@ function summaryToJson(report: Report, exitCode: number): CheckJson {
     skipped: reasons,
     unreadInputs: report.problems.length,
     ...(report.remarks.length === 0 ? {} : { remarks: report.remarks }),
-    ...(report.failures.length === 0 ? {} : { errors: report.failures.map(errorToJson) }),
+    ...(report.failures.length === 0 ? {} : { errors: distinctErrors(report.failures).map(errorToJson) }),
     ...(report.asOf === undefined
       ? {}
       : {

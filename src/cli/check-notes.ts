@@ -1,4 +1,5 @@
 import type { ModuleResult, ToolchainResult, VersionAge, Withheld } from "../check/result.ts";
+import type { ProofdnsError } from "../vindex/error.ts";
 
 /** What a row of the table, an annotation and a summary say in words. All of it is printable. */
 
@@ -55,6 +56,14 @@ export function toolchainNotesOf({ use, withheld, notes, errors }: ToolchainResu
   if (use.kind === "named") out.push("the least that the go.mod asks for");
   for (const one of withheld) out.push(formatWithheld(one, "toolchain"));
   return [...out, ...notes];
+}
+
+/** What places of arguments and of standard input have in place of a file. */
+export const NO_FILES: ReadonlySet<string> = new Set(["arguments", "stdin", "-"]);
+
+/** Each failure once: of a question that was asked several times, the same is said each time. */
+export function distinctErrors(errors: readonly ProofdnsError[]): ProofdnsError[] {
+  return [...new Map(errors.map((error) => [`${error.code} ${error.message}`, error])).values()];
 }
 
 /** `12 modules`, `1 module`. */

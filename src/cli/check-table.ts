@@ -1,8 +1,9 @@
 import type { Skipped } from "../check/item.ts";
 import { shownPlace } from "../check/item-collector.ts";
 import type { AsOf, CheckStatus, ModuleResult, Report, ToolchainResult } from "../check/result.ts";
+import { formatSpan } from "./age-text.ts";
 import { count, formatAge, notesOf, shownLatest, toolchainNotesOf } from "./check-notes.ts";
-import { type Color, cutEnd, cutMiddle, paint, type Terminal, widthOf } from "./check-terminal.ts";
+import { type Color, paint, type Terminal, widthOf, wrap } from "./check-terminal.ts";
 import { printable } from "./printable.ts";
 
 /** How a table is made. */
@@ -16,11 +17,12 @@ export interface TableOptions {
   readonly now: number;
 }
 
-type Row = readonly [name: string, current: string, latest: string, step: string, age: string, notes: string];
-const HEAD: Row = ["MODULE", "CURRENT", "LATEST", "STEP", "AGE", "NOTES"];
+type Cells = readonly [name: string, current: string, latest: string, step: string, age: string];
+const HEAD: Cells = ["MODULE", "CURRENT", "LATEST", "STEP", "AGE"];
 
-interface ColoredRow {
-  readonly row: Row;
+interface Row {
+  readonly cells: Cells;
+  readonly notes: readonly string[];
   readonly color: Color | undefined;
 }
 
@@ -30,34 +32,29 @@ const MAX_CELL = 2000;
 /** The report as a table for people: direct modules, indirect ones, toolchains, what was not checked, and one line about it all. */
 export function formatTable(report: Report, options: TableOptions): string {
   const sections = sectionsOf(report, options);
-  const rows = sections.flatMap(({ rows }) => rows);
-  const lines: string[] = [];
-  if (rows.length > 0) {
-    const widths = fitWidths([HEAD, ...rows.map(({ row }) => row)], options.terminal.width);
-    lines.push(paint(formatRow(HEAD, widths), "bold", options.terminal));
-    const isTitled = sections.length > 1;
-    for (const { title, rows } of sections) {
-      if (isTitled) lines.push(paint(`# ${title}`, "dim", options.terminal));
-      for (const { row, color } of rows) lines.push(paint(formatRow(row, widths), color, options.terminal));
-    }
-  }
+  const lines = formatSections(sections, options.terminal);
   if (!options.isQuiet) {
     const said = [...skippedLines(report.skipped), ...report.remarks.map((remark) => `note: ${remark}`)];
     if (said.length > 0 && lines.length > 0) lines.push("");
-    lines.push(...said.map((line) => fit(printable(line, MAX_CELL), options.terminal)));
+    for (const line of said) lines.push(...fit(printable(line, MAX_CELL), options.terminal));
     if (lines.length > 0) lines.push("");
-    lines.push(fit(formatSummary(report, options.now), options.terminal));
+    lines.push(...fit(formatSummary(report, options.now), options.terminal));
   }
   return lines.length === 0 ? "" : `${lines.join("\n")}\n`;
 }
 
-function sectionsOf(report: Report, options: TableOptions): { title: string; rows: ColoredRow[] }[] {
+interface Section {
+  readonly title: string;
+  readonly rows: readonly Row[];
+}
+
+function sectionsOf(report: Report, options: TableOptions): Section[] {
   const isShown = ({ status }: { status: string }): boolean =>
     !options.isOutdatedOnly || (status !== "current" && status !== "latest");
-  const rowsOf = (isIndirect: boolean): ColoredRow[] =>
+  const rowsOf = (isIndirect: boolean): Row[] =>
     report.modules
       .filter((result) => result.item.isIndirect === isIndirect && isShown(result))
-      .map((result) => ({ row: clean(moduleRow(result)), color: COLORS.get(result.status) }));
+      .map((result) => clean(moduleRow(result)));
   const sections = [
     { title: "direct", rows: rowsOf(false) },
     { title: "indirect", rows: rowsOf(true) },
@@ -65,16 +62,16 @@ function sectionsOf(report: Report, options: TableOptions): { title: string; row
       title: "Go",
       rows: report.toolchains
         .filter((result) => isShown(result) && !(result.status === "unknown" && result.use.kind === "named"))
-        .map((result) => ({ row: clean(toolchainRow(result)), color: COLORS.get(result.status as CheckStatus) })),
+        .map((result) => clean(toolchainRow(result))),
     },
   ];
   return sections.filter(({ rows }) => rows.length > 0);
 }
 
 /** Whatever stands in a row, it is only text on a terminal. */
-function clean([name, current, latest, step, age, notes]: Row): Row {
+function clean({ cells: [name, current, latest, step, age], notes, color }: Row): Row {
   const cell = (text: string): string => printable(text, MAX_CELL);
-  return [cell(name), cell(current), cell(latest), cell(step), cell(age), cell(notes)];
+  return { cells: [cell(name), cell(current), cell(latest), cell(step), cell(age)], notes: notes.map(cell), color };
 }
 
 const COLORS: ReadonlyMap<CheckStatus, Color> = new Map<CheckStatus, Color>([
@@ -91,79 +88,106 @@ function moduleRow(result: ModuleResult): Row {
   const { item, status, step } = result;
   const current = item.current?.text ?? (item.query === undefined ? "-" : item.query);
   const kind = step !== undefined && step !== "same" && step !== "older" ? step : status === "error" ? "error" : "";
-  return [
-    item.path,
-    printable(current, 100),
-    shownLatest(result),
-    kind,
-    formatAge(result.age),
-    notesOf(result).join("; "),
-  ];
+  return {
+    cells: [item.path, printable(current, 100), shownLatest(result), kind, formatAge(result.age)],
+    notes: notesOf(result),
+    color: COLORS.get(status),
+  };
 }
 
 function toolchainRow(result: ToolchainResult): Row {
-  const { use, offered, step, age } = result;
+  const { use, offered, status, step, age } = result;
   const current = printable(use.current, 60);
   const places = use.places.map(({ file }) => printable(file, 60));
   const shown = places.length > 2 ? `${places[0]} and ${places.length - 1} more` : places.join(", ");
   const verb = use.kind === "built" ? "built" : "in";
   const where = places.length === 0 ? [] : [`${verb} ${shown}`];
-  const notes = [...toolchainNotesOf(result), ...where];
-  return [
-    "toolchain",
-    current,
-    offered ?? (result.status === "current" ? current : "-"),
-    step ?? "",
-    formatAge(age),
-    notes.join("; "),
-  ];
+  const latest = offered ?? (status === "current" ? current : "-");
+  return {
+    cells: ["toolchain", current, latest, step ?? "", formatAge(age)],
+    notes: [...toolchainNotesOf(result), ...where],
+    color: COLORS.get(status as CheckStatus),
+  };
 }
 
-/** Column widths; on a terminal the notes give way first, then the names, then ages. A column of no width is left out. */
-function fitWidths(rows: readonly Row[], width: number | undefined): number[] {
-  const widths = HEAD.map((_, i) => rows.reduce((most, row) => Math.max(most, widthOf(row[i] as string)), 0));
-  for (const i of [3, 4, 5]) if (rows.slice(1).every((row) => row[i] === "")) widths[i] = 0;
-  if (width === undefined) return widths;
-  const over = (): number => {
-    const shown = widths.filter((one) => one > 0);
-    return shown.reduce((sum, one) => sum + one, GAP.length * (shown.length - 1)) - width;
-  };
-  for (const [i, least] of GIVING_WAY) {
-    const much = over();
-    const now = widths[i] as number;
-    if (much > 0 && now > least) widths[i] = Math.max(least, now - much);
+function formatSections(sections: readonly Section[], terminal: Terminal): string[] {
+  const rows = sections.flatMap(({ rows }) => rows);
+  if (rows.length === 0) return [];
+  const table = fitColumns(rows, terminal.width);
+  const noted = rows.some((row) => isNotedBeside(row, table));
+  const head = `${formatCells(HEAD, table.widths)}${noted ? `${GAP}NOTES` : ""}`;
+  const lines = [paint(head.trimEnd(), "bold", terminal)];
+  for (const { title, rows } of sections) {
+    if (sections.length > 1) lines.push(paint(`# ${title}`, "dim", terminal));
+    for (const row of rows) {
+      for (const line of formatRow(row, table)) lines.push(paint(line, row.color, terminal));
+    }
   }
-  return widths;
+  return lines;
+}
+
+/** How wide the columns are. A column of no width is left out. */
+interface Columns {
+  readonly widths: readonly number[];
+  /** Rows that would not fit beside the others: what they hold stands below their names. */
+  readonly tall: ReadonlySet<Row>;
+  /** Of a line; undefined off a terminal. */
+  readonly width: number | undefined;
 }
 
 const GAP = "  ";
-/** Which column gives way to what width, one after the other. */
-const GIVING_WAY: readonly (readonly [column: number, least: number])[] = [
-  [5, 12],
-  [0, 24],
-  [4, 0],
-  [5, 0],
-  [1, 12],
-  [2, 12],
-  [0, 8],
-  [1, 8],
-  [2, 8],
-];
+const INDENT = "    ";
 
-function formatRow(row: Row, widths: readonly number[]): string {
-  const cells: string[] = [];
-  for (const [i, cell] of row.entries()) {
-    const width = widths[i] as number;
-    if (width === 0) continue;
-    const isNarrow = widthOf(cell) === cell.length;
-    const cut = i <= 2 && isNarrow ? cutMiddle(cell, width) : cutEnd(cell, width);
-    cells.push(cut + " ".repeat(Math.max(0, width - widthOf(cut))));
+/** Columns as wide as what is in them. On a terminal as many rows as fit are in columns, the narrowest first; nothing is shortened. */
+function fitColumns(rows: readonly Row[], width: number | undefined): Columns {
+  const isFilled = HEAD.map((_, i) => i < 3 || rows.some(({ cells }) => cells[i] !== ""));
+  const widthsOf = (cells: Cells): number[] => cells.map((cell, i) => (isFilled[i] === true ? widthOf(cell) : 0));
+  const measured = rows.map((row) => ({ row, own: widthsOf(row.cells) }));
+  measured.sort((a, b) => totalOf(a.own) - totalOf(b.own));
+  let widths = widthsOf(HEAD);
+  const tall = new Set<Row>();
+  for (const { row, own } of measured) {
+    const wider = widths.map((one, i) => Math.max(one, own[i] ?? 0));
+    if (width === undefined || totalOf(wider) <= width) widths = wider;
+    else tall.add(row);
   }
-  return cells.join(GAP).trimEnd();
+  return { widths, tall, width };
 }
 
-function fit(line: string, { width }: Terminal): string {
-  return width === undefined ? line : cutEnd(line, width);
+function totalOf(widths: readonly number[]): number {
+  const shown = widths.filter((one) => one > 0);
+  return shown.reduce((sum, one) => sum + one, GAP.length * (shown.length - 1));
+}
+
+/** Whether the notes of a row stand on its line. */
+function isNotedBeside(row: Row, { widths, tall, width }: Columns): boolean {
+  if (row.notes.length === 0 || tall.has(row)) return false;
+  return width === undefined || totalOf([...widths, widthOf(row.notes.join("; "))]) <= width;
+}
+
+function formatRow(row: Row, table: Columns): string[] {
+  const { cells, notes } = row;
+  const { widths, tall, width = Number.POSITIVE_INFINITY } = table;
+  const below = (text: string): string[] => wrap(text, width - INDENT.length).map((line) => INDENT + line);
+  const lines = [formatCells(cells, widths)];
+  if (tall.has(row)) {
+    const [name, current, latest, ...rest] = cells;
+    const shown = [current === latest ? current : `${current} → ${latest}`, ...rest].filter((cell) => cell !== "");
+    lines.splice(0, 1, name, ...below(shown.join(GAP)));
+  }
+  if (isNotedBeside(row, table)) return [`${lines[0]}${GAP}${notes.join("; ")}`];
+  return [...lines.map((line) => line.trimEnd()), ...notes.flatMap(below)];
+}
+
+function formatCells(cells: Cells, widths: readonly number[]): string {
+  const shown = cells.filter((_, i) => widths[i] !== 0);
+  const columns = widths.filter((one) => one > 0);
+  return shown.map((cell, i) => cell + " ".repeat(Math.max(0, (columns[i] ?? 0) - widthOf(cell)))).join(GAP);
+}
+
+function fit(line: string, { width }: Terminal): string[] {
+  if (width === undefined || widthOf(line) <= width) return [line];
+  return wrap(line, width - GAP.length).map((part, i) => (i === 0 ? part : GAP + part));
 }
 
 /** Private modules are counted; of the others each is named. */
@@ -212,6 +236,6 @@ export function formatSummary(report: Report, now: number): string {
 }
 
 function formatAsOf({ epoch, sumdbSize, ageTime }: AsOf, now: number): string {
-  const age = ageTime === 0 ? "freshness not proven" : `${Math.max(0, now - ageTime)} s old`;
+  const age = ageTime === 0 ? "freshness not proven" : `${formatSpan(now - ageTime)} old`;
   return `proven in epoch ${epoch}, ${sumdbSize} records, ${age}`;
 }

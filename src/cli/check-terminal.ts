@@ -2,7 +2,7 @@
 export interface Terminal {
   /** True if colours may be written. */
   readonly hasColor: boolean;
-  /** Columns; undefined off a terminal, where nothing is cut. */
+  /** Columns; undefined off a terminal, where nothing is wrapped. */
   readonly width: number | undefined;
 }
 
@@ -55,24 +55,21 @@ export function widthOf(text: string): number {
   return width;
 }
 
-/** Cuts at the end what is wider than `width`. */
-export function cutEnd(text: string, width: number): string {
-  if (widthOf(text) <= width) return text;
-  let out = "";
-  let used = 1;
-  for (const character of text) {
-    used += widthOf(character);
-    if (used > width) break;
-    out += character;
+/** Text in lines of at most `width` columns, broken at spaces. Nothing is cut: a wider word, like a long module path, has a line of its own. */
+export function wrap(text: string, width: number): string[] {
+  const lines: string[] = [];
+  let line = "";
+  let used = 0;
+  for (const word of text.split(" ")) {
+    const more = widthOf(word);
+    if (line !== "" && used + 1 + more > width) {
+      lines.push(line.trimEnd());
+      line = "";
+    }
+    used = line === "" ? more : used + 1 + more;
+    line += line === "" ? word : ` ${word}`;
   }
-  return `${out}…`;
-}
-
-/** Cuts out of the middle what is wider than `width`: of a path both ends tell. Plain ASCII only. */
-export function cutMiddle(text: string, width: number): string {
-  if (text.length <= width) return text;
-  const tail = Math.ceil((width - 1) * 0.6);
-  return `${text.slice(0, width - 1 - tail)}…${text.slice(text.length - tail)}`;
+  return [...lines, line.trimEnd()];
 }
 
 /** A counter on one line of a terminal; shows nothing anywhere else, and never in CI. */

@@ -19,6 +19,8 @@ import { Progress, readTerminal } from "./check-terminal.ts";
 import { addClientOptions, type ClientCommandOptions, lookupAll, openClient, type Session } from "./client-options.ts";
 import { parseDuration } from "./duration.ts";
 import { messageOf } from "./exit-code.ts";
+import { holdsBack } from "./holds-back.ts";
+import { checkOptions } from "./option-rules.ts";
 import { printable } from "./printable.ts";
 
 interface CheckCommandOptions extends ClientCommandOptions {
@@ -101,6 +103,23 @@ async function runCheck(
   options: CheckCommandOptions,
   streams: CheckStreams,
 ): Promise<number> {
+  checkOptions([
+    [
+      options.offline === true && options.retractions === true,
+      "--retractions fetches go.mod files, and --offline fetches nothing: leave out one of them",
+    ],
+    [
+      options.offline === true && options.cooldown !== undefined,
+      "--cooldown asks for old heads, and --offline asks nothing: leave out one of them",
+    ],
+    [
+      options.offline === true && options.strict === true,
+      "--strict asks for proofs, and --offline asks nothing: leave out one of them",
+    ],
+    [!options.fail && options.exitCode !== undefined, "--exit-code and --no-fail both say what 1 becomes: give one"],
+    [options.emit !== undefined && isJson(options), "--emit prints commands and nothing else: leave out --json"],
+    [(options.ignore ?? []).some((pattern) => pattern.trim() === ""), "--ignore: expected a pattern, as in GOPRIVATE"],
+  ]);
   const found = foundCode(options);
   const cooldown = parseCooldown(options.cooldown);
   const goEnv = await readGoEnv(process.env);
@@ -114,7 +133,7 @@ async function runCheck(
     isDirectWanted: options.direct === true,
     isIndirectWanted: options.indirect === true,
     ignore: options.ignore ?? [],
-    withoutWorkspace: process.env["GOWORK"] === "off",
+    goWork: process.env["GOWORK"],
   });
   const session = await openClient(options, goEnv);
   try {
@@ -152,8 +171,7 @@ async function checkInputs(
       sha256: session.trust.sha256,
       onProgress: (done, total) => progress.show(done, total),
     });
-    // Only after everything that was asked has passed (spec/client.md §8).
-    if (hasPassed(report)) await session.client.commit();
+    if (!errorsOf(report).some(holdsBack)) await session.client.commit();
     return { report, now, finish };
   } finally {
     progress.end();
@@ -190,6 +208,7 @@ export function makeAsker(session: Session, signal: AbortSignal): Asker {
   const { client, goEnv, jobs, isOffline } = session;
   return {
     lookupAll: (subjects, each) => lookupAll(session, subjects, { signal }, each),
+    head: () => client.head({ signal }),
     age: (time) => client.age(time, { signal }),
     proveRecord: (record) => client.proveRecord(record, { signal }),
     fetchGoMod: (path, version) => fetchGoMod(goEnv, path, version, { signal }),
@@ -200,12 +219,8 @@ export function makeAsker(session: Session, signal: AbortSignal): Asker {
   };
 }
 
-function hasPassed(report: Report): boolean {
-  return (
-    report.failures.length === 0 &&
-    report.modules.every(({ errors }) => errors.length === 0) &&
-    report.toolchains.every(({ errors }) => errors.length === 0)
-  );
+function errorsOf({ failures, modules, toolchains }: Report): ProofdnsError[] {
+  return [...failures, ...[...modules, ...toolchains].flatMap(({ errors }) => errors)];
 }
 
 function print(

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import type { Dirent } from "node:fs";
 import { constants, type FileHandle, open, opendir } from "node:fs/promises";
 import { compareBytes } from "../vindex/bytes.ts";
 import { codeOf } from "./binary-file.ts";
@@ -45,8 +46,40 @@ const CHUNK = 256 * 1024;
  *   module may be
  */
 export async function hashFolder(folder: string, prefix: string): Promise<string> {
-  const paths = await listFiles(Buffer.from(folder), folder);
-  const files: FileHash[] = [];
+  const { h1, foreign } = await hashTree(folder, prefix);
+  const [first] = foreign;
+  if (first !== undefined) throw malformed(first.path, undefined, first.why);
+  return h1;
+}
+
+/** What lies in a tree and was extracted from no module. */
+export interface Foreign {
+  readonly path: string;
+  /** As a sentence that the path is the subject of. */
+  readonly why: string;
+}
+
+/** The hash of a tree. */
+export interface TreeHash {
+  /** If anything in it is foreign, a hash that no module has. */
+  readonly h1: string;
+  /** The first few. */
+  readonly foreign: readonly Foreign[];
+}
+
+/** Most foreign things that are named. */
+const MAX_FOREIGN = 10;
+
+/**
+ * As `hashFolder`, but what no module holds, such as a symbolic link, is hashed as what it is, and named: a tree that has it was changed after the go
+ * command extracted it. Its content takes no part, and nothing is followed.
+ *
+ * @throws ProofdnsError `MALFORMED_INPUT` if it cannot be read whole, or is larger than a module may be
+ */
+export async function hashTree(folder: string, prefix: string): Promise<TreeHash> {
+  const { paths, foreign } = await listFiles(Buffer.from(folder), folder);
+  // In the place of 64 hexadecimal digits: the text that is hashed is that of no module, whatever its files are called.
+  const files: FileHash[] = foreign.map(({ path }) => ({ name: Buffer.from(path), contentHash: "foreign" }));
   const budget = { left: MAX_MODULE_SIZE };
   let next = 0;
   const work = async (): Promise<void> => {
@@ -62,17 +95,18 @@ export async function hashFolder(folder: string, prefix: string): Promise<string
     // After a failure the others stop with the file that they have.
     next = paths.length;
   }
-  return computeH1(files);
+  return { h1: computeH1(files), foreign };
 }
 
 /** Paths of all files below, relative to `root`, as bytes: names need not be UTF-8. */
-async function listFiles(root: Buffer, shown: string): Promise<Buffer[]> {
-  const files: Buffer[] = [];
+async function listFiles(root: Buffer, shown: string): Promise<{ paths: Buffer[]; foreign: Foreign[] }> {
+  const paths: Buffer[] = [];
+  const foreign: Foreign[] = [];
   const folders: Buffer[] = [Buffer.alloc(0)];
   let count = 0;
   for (let path = folders.pop(); path !== undefined; path = folders.pop()) {
+    const place = path.length === 0 ? root : Buffer.concat([root, Buffer.from("/"), path]);
     try {
-      const place = path.length === 0 ? root : Buffer.concat([root, Buffer.from("/"), path]);
       // The types of node:fs know the option for readdir alone.
       const entries = await opendir(place as unknown as string, {
         encoding: "buffer" as BufferEncoding,
@@ -82,21 +116,29 @@ async function listFiles(root: Buffer, shown: string): Promise<Buffer[]> {
         const name = entry.name as unknown as Buffer;
         const child = path.length === 0 ? name : Buffer.concat([path, Buffer.from("/"), name]);
         if (++count > MAX_FILES) throw malformed(shown, undefined, `holds more than ${MAX_FILES} files`);
-        if (entry.isDirectory()) folders.push(child);
-        else if (!entry.isFile()) throw notFile(child.toString());
-        else if (name.includes(0x0a))
-          throw malformed(child.toString(), undefined, "a line end in its name; h1 has no hash of that");
-        else files.push(child);
+        const why = whyForeign(entry, name);
+        if (why === undefined) (entry.isDirectory() ? folders : paths).push(child);
+        else if (foreign.length < MAX_FOREIGN) foreign.push({ path: `${shown}/${child.toString()}`, why });
       }
     } catch (cause) {
-      throw asMalformed(cause, path.length === 0 ? shown : path.toString());
+      throw asMalformed(cause, place.toString());
     }
   }
-  return files;
+  return { paths, foreign };
 }
 
+/** Why no module has an entry like this; undefined if one may. */
+function whyForeign(entry: Dirent, name: Buffer): string | undefined {
+  // Of a folder too: behind the line end its name could go on as another line of what is hashed.
+  if (name.includes(0x0a)) return "has a line end in its name; h1 has no hash of that";
+  if (entry.isSymbolicLink()) return `${NO_FILE} (it is a symbolic link)`;
+  return entry.isFile() || entry.isDirectory() ? undefined : NO_FILE;
+}
+
+const NO_FILE = "is neither a folder nor a regular file; a module holds nothing else";
+
 function notFile(path: string): Error {
-  return malformed(path, undefined, "is neither a folder nor a regular file; a module holds nothing else");
+  return malformed(path, undefined, NO_FILE);
 }
 
 function asMalformed(cause: unknown, path: string): unknown {

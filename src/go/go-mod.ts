@@ -10,6 +10,8 @@ export interface Requirement {
   readonly path: string;
   /** Canonical. */
   readonly version: string;
+  /** As it stands in the file. Where it is not canonical, as in `v1`, the go command takes it for a query when it tidies the file. */
+  readonly writtenVersion: string;
   /** Marked `// indirect`. */
   readonly isIndirect: boolean;
   readonly line: number;
@@ -166,7 +168,8 @@ function add(draft: Draft, directive: Directive, isStrict: boolean): void {
       return;
     case "require": {
       const { path, version } = takeModule(directive);
-      draft.require.push({ path, version, isIndirect: isIndirect(syntax.suffix), line });
+      const writtenVersion = takeString(directive, 1);
+      draft.require.push({ path, version, writtenVersion, isIndirect: isIndirect(syntax.suffix), line });
       return;
     }
     case "exclude":

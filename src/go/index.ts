@@ -8,7 +8,7 @@ export * from "./go-mod.ts";
 export { type GoWork, parseGoWork } from "./go-work.ts";
 export { quoted, shown } from "./malformed.ts";
 export { type CachedModule, listModuleCache, type ModuleCacheOptions, readCachedGoMod } from "./module-cache.ts";
-export { type ListedModule, type ModuleList, parseModuleList } from "./module-list.ts";
+export { type ListedModule, type ModuleList, parseModuleList, type RefuseLine } from "./module-list.ts";
 export { fetchGoMod, MAX_GO_MOD, type ModuleProxyOptions, type ProxyEntry, parseGoProxy } from "./module-proxy.ts";
 export { findPrefixPattern, matchesPattern, matchesPrefixPatterns } from "./path-pattern.ts";
 export { canonicalVersion, comparePrecedence, parseAnyVersion, type StepKind, stepKind } from "./semver.ts";

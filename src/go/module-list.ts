@@ -1,3 +1,4 @@
+import { isProofdnsError, type ProofdnsError } from "../vindex/error.ts";
 import { malformed, quoted } from "./malformed.ts";
 
 /** A module of a list. */
@@ -25,6 +26,12 @@ export interface ModuleList {
   readonly goVersions: readonly string[];
 }
 
+/** Takes what is wrong with a line of a list. */
+export type RefuseLine = (error: ProofdnsError, line: number) => void;
+
+/** What `go list -m -u` adds to a module: what to update to, that it was taken back, that it should not be used. */
+const ADDED = /\s(?:\[v[^\s[\]()]+(?: \(retracted\))?\]|\((?:retracted|deprecated)\))(?=\s|$)/g;
+
 /** Longest text, in characters. */
 const MAX_LENGTH = 64 * 1024 * 1024;
 /** Most levels of objects in each other; the go command writes three. */
@@ -32,15 +39,17 @@ const MAX_DEPTH = 32;
 
 /**
  * Parses a list of modules: lines of `path@version`, `path version` or a path alone, also with `=> path version` behind it as
- * `go list -m all` writes them, with comments behind `#` or `//`; the lines of `go version -m`; or the objects that `go list -m -json` and
+ * `go list -m all` writes them, and with the `[v1.2.4]`, `(retracted)` and `(deprecated)` of its `-u`, with comments behind `#` or `//`; the lines of `go version -m`; or the objects that `go list -m -json` and
  * `go version -m -json` write one after the other. `file` is for messages. Whether a path or a version is valid is not looked at.
+ *
+ * A line that is no module is given to `refuse` if there is one, and the others are read; the other forms are wrong as a whole.
  *
  * @throws ProofdnsError `MALFORMED_INPUT` with file and line
  */
-export function parseModuleList(text: string, file: string): ModuleList {
+export function parseModuleList(text: string, file: string, refuse?: RefuseLine): ModuleList {
   if (text.length > MAX_LENGTH) throw malformed(file, undefined, `more than ${MAX_LENGTH} characters`);
   if (/^\s*[{[]/.test(text)) return parseObjects(text, file);
-  return /^\t(?:path|mod|dep)\t/m.test(text) ? parseVersionM(text, file) : parseLines(text, file);
+  return /^\t(?:path|mod|dep)\t/m.test(text) ? parseVersionM(text, file) : parseLines(text, file, refuse);
 }
 
 /** The lines of `go version -m`: for each binary one with its name and Go version, then indented ones. */
@@ -65,14 +74,21 @@ function parseVersionM(text: string, file: string): ModuleList {
   return { kind: "build-info", modules, goVersions };
 }
 
-function parseLines(text: string, file: string): ModuleList {
+function parseLines(text: string, file: string, refuse: RefuseLine | undefined): ModuleList {
   const modules: ListedModule[] = [];
   for (const [i, whole] of text.split("\n").entries()) {
     const words = whole
       .replace(/(?:^|\s)(?:#|\/\/).*$/s, "")
+      .replace(ADDED, "")
       .split(/\s+/)
       .filter((word) => word !== "");
-    if (words.length > 0) modules.push(parseWords(words, file, i + 1));
+    if (words.length === 0) continue;
+    try {
+      modules.push(parseWords(words, file, i + 1));
+    } catch (error) {
+      if (refuse === undefined || !isProofdnsError(error)) throw error;
+      refuse(error, i + 1);
+    }
   }
   return { kind: "lines", modules, goVersions: [] };
 }

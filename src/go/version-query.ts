@@ -22,7 +22,7 @@ interface Matcher {
   readonly isMatch: (version: Version) => boolean;
   /** The lowest match is the answer, not the highest. */
   readonly isLowest?: boolean;
-  /** Without a tagged version that matches, an untagged one is the answer. */
+  /** Where nothing at all is tagged, an untagged version is the answer. */
   readonly mayBeUntagged?: boolean;
   readonly prefersIncompatible: boolean;
   /** Without any match the version in use is the answer. */
@@ -36,9 +36,10 @@ interface Matcher {
  * `<v1.5.0`, `<=v1.4.2`, `>v1.4.0`, `>=v1.4.0` (https://go.dev/ref/mod#version-queries). The list may be in any order and hold
  * pseudo-versions; retracted and excluded versions are left out by the caller. Undefined if nothing matches.
  *
- * Where the go command asks for the head of a branch, the newest pseudo-version of the list stands in. It also stays on a
- * pseudo-version in use if that is later than the commit of the answer; times of tagged commits are not known here, so that
- * holds only between pseudo-versions.
+ * A pseudo-version is never the answer in place of another version in use, and without one only where nothing is tagged: there
+ * `latest` and `upgrade` give the newest of the list. The go command takes the head of the default branch in both cases; no
+ * log knows that, and anybody who can push to a fork can have a pseudo-version logged with any time in it. The go command also
+ * stays on a pseudo-version in use that is later than the commit of the answer: times of tagged commits are not known here.
  *
  * @throws ProofdnsError `MALFORMED_INPUT` if the query is none, names a branch or commit, or needs the version in use
  */
@@ -63,17 +64,13 @@ export function resolveVersionQuery(
   const answer = matcher.isLowest === true ? found[0] : found.at(-1);
   if (answer !== undefined) return answer.text;
 
-  const untagged = matcher.mayBeUntagged === true ? newestUntagged(all) : undefined;
-  if (untagged !== undefined && matcher.isMatch(untagged)) {
-    const isEarlier = inUse?.kind === "pseudo" && untagged.timestamp < inUse.timestamp;
-    return matcher.fallsBack === true && isEarlier ? inUse.text : untagged.text;
-  }
-  return matcher.fallsBack === true ? inUse?.text : undefined;
+  if (matcher.fallsBack === true && inUse !== undefined) return inUse.text;
+  return matcher.mayBeUntagged === true && tagged.length === 0 ? newestUntagged(all)?.text : undefined;
 }
 
 /**
  * The newest pseudo-version of a sorted list: by its time, then by precedence. It stands in for the head of the default
- * branch, which no log knows.
+ * branch.
  */
 function newestUntagged(versions: readonly Version[]): Version | undefined {
   let newest: Version | undefined;
@@ -109,20 +106,18 @@ function withoutIncompatible(
 function parseQuery(query: string, path: string, inUse: Version | undefined): Matcher {
   const isIncompatibleInUse = inUse?.isIncompatible === true;
   const atLeastInUse = (version: Version): boolean => inUse === undefined || comparePrecedence(version, inUse) >= 0;
-  const isUntaggedInUse = inUse === undefined || inUse.kind === "pseudo";
   if (query === "latest") {
     return { isMatch: () => true, mayBeUntagged: true, prefersIncompatible: isIncompatibleInUse };
   }
   if (query === "upgrade") {
     const prefersIncompatible = isIncompatibleInUse;
-    return { isMatch: atLeastInUse, mayBeUntagged: isUntaggedInUse, prefersIncompatible, fallsBack: true };
+    return { isMatch: atLeastInUse, mayBeUntagged: true, prefersIncompatible, fallsBack: true };
   }
   if (query === "patch") {
     if (inUse === undefined) throw refuse(query, "it needs the version in use");
     const isMatch = (version: Version): boolean =>
       version.major === inUse.major && version.minor === inUse.minor && atLeastInUse(version);
-    const mayBeUntagged = inUse.kind === "pseudo";
-    return { isMatch, mayBeUntagged, prefersIncompatible: isIncompatibleInUse, fallsBack: true };
+    return { isMatch, prefersIncompatible: isIncompatibleInUse, fallsBack: true };
   }
   const operator = /^[<>]=?/.exec(query)?.[0] ?? "";
   const text = query.slice(operator.length);

@@ -102,6 +102,133 @@ test("reads the modules of a workspace: each requirement once, members and repla
   assert.deepEqual(skipped(inputs).sort(), ["replaced example.com/y", "workspace example.com/b"]);
 });
 
+/** A workspace whose modules a and b require each other and what it replaces; c beside them is not of it. */
+function writeWorkspace(): void {
+  const requires = "require example.com/x v1.0.0\nrequire example.com/y v1.1.0\nrequire example.com/w v1.0.0\n";
+  write("ws/a/go.mod", `module example.com/a\n\nrequire example.com/b v0.1.0\n${requires}`);
+  write("ws/b/go.mod", "module example.com/b\n\nrequire example.com/z v1.0.0\nreplace example.com/w => ../w\n");
+  write("ws/c/go.mod", "module example.com/c\n\nrequire example.com/b v0.1.0\n");
+  write("ws/go.work", "go 1.22\n\nuse (\n\t./a\n\t./b\n)\n\nreplace example.com/y => ../y\n");
+}
+const OUTSIDE = ["replaced example.com/w", "replaced example.com/y", "workspace example.com/b"];
+
+test("the workspace above a project counts, whichever way the project is named: its modules are not asked about", async () => {
+  writeWorkspace();
+  const a = join(folder, "ws/a");
+  write("ws/a/deep/er/x.txt", "");
+  for (const [inputs, workingFolder] of [
+    [[], a],
+    [[], join(a, "deep/er")],
+    [[a], folder],
+    [[join(a, "go.mod")], folder],
+    [[relative(process.cwd(), join(a, "go.mod"))], folder],
+  ] as const) {
+    const inputsRead = await read(inputs, { workingFolder });
+    assert.deepEqual(items(inputsRead), ["example.com/x@v1.0.0"], inputs.join());
+    assert.deepEqual(skipped(inputsRead).sort(), OUTSIDE);
+    assert.deepEqual(problems(inputsRead), []);
+    assert.equal(inputsRead.remarks.length, 1);
+    assert.match(inputsRead.remarks[0] ?? "", /^in the workspace of .*\/ws\/go\.work: /);
+  }
+});
+
+test("GOWORK passes the workspace over, names another, or is refused", async () => {
+  writeWorkspace();
+  const a = join(folder, "ws/a");
+  const all = ["example.com/b@v0.1.0", "example.com/w@v1.0.0", "example.com/x@v1.0.0", "example.com/y@v1.1.0"];
+  const off = await read([a], { goWork: "off" });
+  assert.deepEqual([items(off), off.remarks], [all, []]);
+  for (const goWork of ["", "auto", undefined]) assert.deepEqual(items(await read([a], { goWork })), [all[2]]);
+
+  const other = write("other/go.work", "go 1.22\nuse ../ws/a\nreplace example.com/x => ./x\n");
+  const named = await read([a], { goWork: other });
+  assert.deepEqual(items(named), [all[0], all[1], all[3]]);
+  // The go.work of the folder itself is not the one that counts, and there is no go.mod beside it.
+  assert.deepEqual(items(await read([join(folder, "other")], { goWork: other })), [all[0], all[1], all[3]]);
+  mkdirSync(join(folder, "empty"));
+  const nowhere = await read([], { goWork: other, workingFolder: join(folder, "empty") });
+  assert.deepEqual(items(nowhere), [all[0], all[1], all[3]]);
+
+  for (const goWork of ["go.work", "../ws/go.work", "OFF", "\u001b[31mx"]) {
+    const refused = await read([a], { goWork });
+    assert.deepEqual(items(refused), []);
+    assert.match(problems(refused).join(), /^MALFORMED_INPUT GOWORK is ".*", which is not an absolute path/);
+    assert.ok(!problems(refused).join().includes("\u001b"));
+  }
+  const missing = await read([a], { goWork: join(folder, "none/go.work") });
+  assert.deepEqual([items(missing), problems(missing).length], [[], 1]);
+});
+
+test("below a folder, a go.work that does not count hides none of the modules in it", async () => {
+  writeWorkspace();
+  const off = await read([folder], { goWork: "off" });
+  assert.deepEqual(
+    off.goModFiles.map((file) => relative(folder, file)),
+    ["ws/a/go.mod", "ws/b/go.mod", "ws/c/go.mod"],
+  );
+  const wanted = await read([folder]);
+  assert.deepEqual(wanted.goModFiles.length, 2);
+});
+
+test("a workspace above that cannot be read lets nothing be asked; one of its modules that cannot is a problem once", async () => {
+  writeWorkspace();
+  write("ws/b/go.mod", "\tmodule\texample.com/b // here\n\nrequire example.com/z main\n");
+  const broken = await read([join(folder, "ws/a"), join(folder, "ws/c")]);
+  assert.equal(problems(broken).length, 1);
+  assert.match(problems(broken)[0] ?? "", /ws\/b\/go\.mod:3: "main" is no version/);
+  assert.ok(!items(broken).includes("example.com/b@v0.1.0"), "its name is not asked of anybody");
+  write("ws/go.work", "use (\n");
+  const lost = await read([join(folder, "ws/a"), join(folder, "ws/c")]);
+  assert.deepEqual(items(lost), []);
+  assert.equal(problems(lost).length, 2);
+});
+
+test("a module that the workspace above it does not use is checked with a remark, its modules are not asked about", async () => {
+  writeWorkspace();
+  const inputs = await read([join(folder, "ws/c")]);
+  assert.deepEqual(items(inputs), []);
+  assert.deepEqual(skipped(inputs), ["workspace example.com/b"]);
+  assert.match(inputs.remarks.join("\n"), /c\/go\.mod is not used by .*ws\/go\.work/);
+});
+
+test("a requirement whose version is not canonical is a problem of its line, and the others are read", async () => {
+  const file = write(
+    "go.mod",
+    `module example.com/me
+
+require example.com/a v1
+require example.com/b v0.8 // indirect
+require example.com/c v1.2.3+meta
+require example.com/d v1.0.0
+require example.com/e v1
+require example.com/f v1
+
+replace example.com/e => ../e
+replace example.com/f v1.0.0 => ../f
+`,
+  );
+  const inputs = await read([file]);
+  assert.deepEqual(items(inputs), ["example.com/d@v1.0.0"]);
+  assert.deepEqual(skipped(inputs), ["replaced example.com/e"]);
+  assert.deepEqual(
+    inputs.problems.map(({ place }) => place?.line),
+    [3, 4, 5, 8],
+  );
+  for (const problem of problems(inputs)) {
+    assert.match(problem, /^MALFORMED_INPUT .*go\.mod:\d: "v[^"]*" of example\.com\/[abcf] is not a canonical version/);
+  }
+});
+
+test("a go.mod that names no module is refused, as the go command refuses it", async () => {
+  for (const text of ["", "\n", "// a comment\n", "require example.com/x v1.0.0\n", 'module ""\n']) {
+    const inputs = await read([write("go.mod", text)]);
+    assert.deepEqual(items(inputs), [], text);
+    assert.match(problems(inputs).join(), /^MALFORMED_INPUT .*go\.mod has no module line/, text);
+  }
+  write("go.work", "use .\n");
+  assert.match(problems(await read([folder])).join(), /has no module line/);
+});
+
 test("a workspace that uses itself, the same folder by many ways, or what is not there, ends", async () => {
   write("a/go.mod", "module example.com/a\n\nrequire example.com/x v1.0.0\n");
   symlinkSync(".", join(folder, "loop"));
@@ -117,7 +244,7 @@ test("a folder is its go.work, else its go.mod, else all projects below and all 
   assert.deepEqual(items(await read([folder])), ["example.com/x@v1.0.0"]);
   write("go.work", "go 1.22\n\nuse ./sub\n");
   assert.deepEqual(items(await read([folder])), ["example.com/y@v1.0.0"]);
-  assert.deepEqual(items(await read([folder], { withoutWorkspace: true })), ["example.com/x@v1.0.0"]);
+  assert.deepEqual(items(await read([folder], { goWork: "off" })), ["example.com/x@v1.0.0"]);
   write("many/p/go.mod", "module example.com/p\n\nrequire example.com/p1 v1.0.0\n");
   write("many/q/deep/go.mod", "module example.com/q\n\nrequire example.com/q1 v1.0.0\n");
   write("many/vendor/v/go.mod", "module example.com/v\n\nrequire example.com/v1 v1.0.0\n");
@@ -160,6 +287,9 @@ test("what of a binary cannot be compared with anything is said, with the reason
     ["mod\texample.com/tool\t(devel)\t\n", "devel example.com/tool"],
     ["mod\texample.com/tool\tv1.2.4-0.20240102030405-0123456789ab\t\n", "untagged-build example.com/tool"],
     ["mod\texample.com/tool\tv1.2.3+dirty\t\n", "untagged-build example.com/tool"],
+    // Stamped from the tag of a checkout.
+    ["mod\texample.com/tool\tv1.2.3\t\n", "devel example.com/tool"],
+    ["mod\texample.com/tool\tv1.2.3\n", "devel example.com/tool"],
   ];
   for (const [main, expected] of cases) {
     const inputs = await read([write("tool", program("go1.24.1", main, deps))]);
@@ -275,13 +405,15 @@ test("a go.mod that is a folder is refused", async () => {
 });
 
 test("reads lists: module@version, go list -m all, and JSON of the go command", async () => {
-  const lines = await read(["-"], { list: "example.com/a@v1.0.0\nexample.com/b\nexample.com/c@v1.4 # comment\n" });
-  assert.deepEqual(items(lines), ["example.com/a@v1.0.0", "example.com/b@", "example.com/c@v1.4"]);
+  const lines = await read(["-"], {
+    list: "example.com/a@v1.0.0\nexample.com/b@latest\nexample.com/c@v1.4 # comment\n",
+  });
+  assert.deepEqual(items(lines), ["example.com/a@v1.0.0", "example.com/b@latest", "example.com/c@v1.4"]);
   const golist = await read(["-"], {
     list: "example.com/me\nexample.com/a v1.0.0\nexample.com/b v1.0.0 => ../b\nexample.com/c v1.0.0 => example.com/d v1.0.1\n",
   });
   assert.deepEqual(items(golist), ["example.com/a@v1.0.0"]);
-  assert.deepEqual(skipped(golist), ["replaced example.com/b", "replaced example.com/c", "workspace example.com/me"]);
+  assert.deepEqual(skipped(golist), ["replaced example.com/b", "replaced example.com/c", "main-module example.com/me"]);
   const json = await read(["-"], {
     list: '{"Path":"example.com/me","Main":true}\n{"Path":"example.com/a","Version":"v1.0.0","Indirect":true}\n',
   });
@@ -290,7 +422,7 @@ test("reads lists: module@version, go list -m all, and JSON of the go command", 
     list: JSON.stringify({
       GoVersion: "go1.24.1",
       Path: "example.com/tool",
-      Main: { Path: "example.com/tool", Version: "v1.0.0" },
+      Main: { Path: "example.com/tool", Version: "v1.0.0", Sum: SUM },
       Deps: [
         { Path: "example.com/a", Version: "v1.0.0", Sum: SUM },
         { Path: "example.com/v", Version: "v1.0.0" },
@@ -300,6 +432,37 @@ test("reads lists: module@version, go list -m all, and JSON of the go command", 
   assert.deepEqual(items(build), ["example.com/tool@v1.0.0", "~example.com/a@v1.0.0"]);
   assert.deepEqual(skipped(build), ["vendored example.com/v"]);
   assert.equal(build.toolchains[0]?.current, "go1.24.1");
+});
+
+test("never asks for a path alone in a list: the go command prints main modules so, which may be private", async () => {
+  for (const list of [
+    "corp.example/secret\n",
+    // Of a workspace; in the order of a pipe through sort.
+    "corp.example/secret\ncorp.example/other\nexample.com/a v1.0.0\n",
+    "example.com/a@v1.0.0\ncorp.example/secret\n",
+    "example.com/a v1.0.0\r\n  corp.example/secret # main\r\n",
+    // `go list ./...`, and what is no module path at all.
+    "corp.example/secret/cmd\ncorp.example/secret\ncommand-line-arguments\n",
+    '{"Path":"corp.example/secret"}',
+    '{"Path":"corp.example/secret","Version":""}',
+    '{"Path":"corp.example/secret","Main":true}',
+    '{"GoVersion":"go1.24.0","Path":"corp.example/secret/cmd","Main":{"Path":"corp.example/secret","Version":"v1.2.3"}}',
+    "/bin/x: go1.24.0\n\tpath\tcorp.example/secret\n\tmod\tcorp.example/secret\tv1.2.3\t\n",
+  ]) {
+    const inputs = await read(["-"], { list });
+    assert.deepEqual(
+      items(inputs).filter((item) => item.includes("corp.example")),
+      [],
+      list,
+    );
+    assert.ok(
+      skipped(inputs).some((one) => one.endsWith(" corp.example/secret")),
+      list,
+    );
+    assert.deepEqual(problems(inputs), [], list);
+  }
+  const [said] = (await read(["-"], { list: "example.com/b\n" })).skipped;
+  assert.match(said?.detail ?? "", /write path@latest to ask for it/);
 });
 
 test("refuses lists that are none: empty, not UTF-8, branches, no paths, JSON that ends early", async () => {
@@ -321,6 +484,17 @@ test("refuses lists that are none: empty, not UTF-8, branches, no paths, JSON th
     workingFolder: folder,
   });
   assert.equal(bytes.problems.length, 1);
+});
+
+test("one odd line of a list is a problem with its line, and the others are checked", async () => {
+  const list = "example.com/a v1.0.0 [v1.1.0]\nwhat is this\nexample.com/b@v1.0.0\nexample.com/c v1.0.0 (retracted)\n";
+  const inputs = await read(["-"], { list });
+  assert.deepEqual(items(inputs), ["example.com/a@v1.0.0", "example.com/b@v1.0.0", "example.com/c@v1.0.0"]);
+  assert.match(problems(inputs).join(), /^MALFORMED_INPUT stdin:2: "what is this" is not a module like/);
+  assert.deepEqual(inputs.problems[0]?.place, { file: "stdin", line: 2 });
+  const other = await read(["-"], { list: `example.com/a v1.0.0\n${"what is this\n".repeat(100_000)}` });
+  assert.deepEqual(items(other), []);
+  assert.ok(other.problems.length > 1);
 });
 
 test("module@version as an argument is a list of one; a file of that name goes first", async () => {

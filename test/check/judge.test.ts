@@ -17,6 +17,12 @@ before(async () => {
       ...versions("example.com/onlypre", "v0.1.0-alpha.1", "v0.1.0-alpha.2"),
       ...versions("example.com/untagged", "v0.0.0-20240102030405-0123456789ab", "v0.0.0-20230102030405-0123456789ab"),
       ...versions("example.com/mixed", "v1.0.0", "v1.0.1-0.20240102030405-0123456789ab", "v1.1.0"),
+      ...versions(
+        "example.com/forged",
+        "v1.2.0",
+        "v1.2.1-0.20181028125025-b2ce2384e17b",
+        "v1.2.1-0.20991231000000-eeeeeeeeeeee",
+      ),
       ...versions("example.com/compat", "v1.9.3", "v2.0.0+incompatible"),
       { path: "example.com/incompat", version: "v1.6.2" },
       { path: "example.com/incompat", version: "v28.5.2+incompatible" },
@@ -62,6 +68,15 @@ const CASES: readonly (readonly [named: string, expected: string, exitCode: numb
   ["example.com/untagged@v0.0.0-20990102030405-0123456789ab", "untagged", 1],
   ["example.com/untagged@v0.1.0", "unlisted", 1],
   ["example.com/mixed@v1.0.1-0.20240102030405-0123456789ab", "outdated minor v1.1.0", 1],
+  // A pseudo-version is never an update: anybody can have one logged, with any time in it.
+  ["example.com/forged@v1.2.1-0.20181028125025-b2ce2384e17b", "ahead", 0],
+  ["example.com/forged@v1.2.1-0.20181028125025-b2ce2384e17b", "ahead", 0, { isPatchOnly: true }],
+  ["example.com/forged@v1.2.1-0.20181028125025-b2ce2384e17b", "ahead", 0, { withPre: true }],
+  ["example.com/forged@v1.2.1-0.20170101000000-0123456789ab", "unlisted", 1],
+  ["example.com/forged@v1.1.1-0.20181028125025-b2ce2384e17b", "outdated minor v1.2.0", 1],
+  ["example.com/forged@v1.2.0", "current", 0],
+  ["example.com/forged@upgrade", "latest v1.2.0", 0],
+  ["example.com/forged@>=v1.2.1", "unmatched", 1],
   // +incompatible counts only where the last compatible version has no go.mod.
   ["example.com/compat@v1.9.3", "current", 0],
   ["example.com/compat@v2.0.0+incompatible", "ahead", 0],
@@ -80,7 +95,6 @@ const CASES: readonly (readonly [named: string, expected: string, exitCode: numb
   ["gopkg.in/thing.v1-unstable@v1.0.0", "absent", 1, { withMajors: true }],
   ["example.com/plain@v1.0.0", "outdated minor v1.2.0", 1, { withMajors: true }],
   // Queries in place of a version in use.
-  ["example.com/plain", "latest v1.2.0", 0],
   ["example.com/plain@latest", "latest v1.2.0", 0],
   ["example.com/plain@v1", "latest v1.2.0", 0],
   ["example.com/plain@v1.0", "latest v1.0.1", 0],
@@ -231,6 +245,16 @@ test("an exclude of the go.mod is honoured: the next best version is offered", a
     result.withheld.map(({ version, reason }) => `${version} ${reason}`),
     ["v1.2.0 excluded"],
   );
+});
+
+test("a pseudo-version is not offered in place of tags that are excluded, nor to who uses none", async () => {
+  const use = "v1.1.1-0.20181028125025-b2ce2384e17b";
+  const report = await scene.goMod(
+    `module example.com/me\n\nrequire example.com/forged ${use}\n\nexclude example.com/forged v1.2.0\n`,
+  );
+  assert.equal(line(resultOf(report, "example.com/forged")), "unlisted");
+  const ahead = await scene.list(["example.com/forged@v1.2.1-0.20181028125025-b2ce2384e17b"]);
+  assert.match(resultOf(ahead, "example.com/forged").notes.join(), /ahead of every tag/);
 });
 
 test("only 1 is changed by --exit-code and --no-fail", () => {

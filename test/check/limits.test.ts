@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { ageOf, timeOfAge } from "../../src/check/ages.ts";
+import { ageOf, provenNow, readAge, timeOfAge } from "../../src/check/ages.ts";
 import { exitCodeOfReport } from "../../src/check/exit.ts";
 import type { ModuleResult } from "../../src/check/result.ts";
 import { encodeUtf8 } from "../../src/vindex/bytes.ts";
@@ -70,7 +70,7 @@ test("the record of a version that is in use already is not asked for", async ()
 });
 
 test("a version is as old as its record, not as its number", async () => {
-  const report = await scene.list(["example.com/late"], { cooldown: WEEK });
+  const report = await scene.list(["example.com/late@latest"], { cooldown: WEEK });
   assert.equal(line(resultOf(report, "example.com/late")), "latest v1.1.0");
 });
 
@@ -193,7 +193,7 @@ test("the toolchain of a binary waits like a module, and its record proves its a
   const build = JSON.stringify({
     GoVersion: "go1.23.8",
     Path: "example.com/a",
-    Main: { Path: "example.com/a", Version: "v1.3.0" },
+    Main: { Path: "example.com/a", Version: "v1.3.0", Sum: `h1:${"A".repeat(43)}=` },
   });
   const young = (await scene.list([build])).toolchains[0];
   assert.deepEqual([young?.status, young?.offered, young?.step], ["outdated", "go1.24.4", "minor"]);
@@ -211,6 +211,35 @@ test("ages are asked for whole hours, and never for a time before the epoch of U
   assert.equal(timeOfAge(1_700_003_599 + 86_400, 86_400), 1_700_002_800);
   assert.equal(timeOfAge(1_700_002_800, 86_400) % 3600, 0);
   assert.equal(timeOfAge(1000, 10 ** 12), 0);
+});
+
+test("the time that dates is the proven one where this machine's clock is ahead of it, and none without freshness", () => {
+  assert.equal(provenNow(1_700_000_000, 1_699_999_940), 1_700_000_000);
+  // Behind, within what a clock may be wrong.
+  assert.equal(provenNow(1_700_000_000, 1_700_000_200), 1_700_000_000);
+  assert.equal(provenNow(1_700_000_000 + 82_000, 1_700_000_000), 1_700_000_300);
+  assert.equal(provenNow(1_700_000_000, 0), undefined);
+});
+
+test("a clock that is ahead makes nothing older: the proven time must have passed too", async () => {
+  // v1.3.0 is a week old within half an hour, and the newest head was cosigned a minute ago.
+  for (const [days, offered] of [
+    [WEEK, "outdated minor v1.2.0"],
+    [{ seconds: WEEK.seconds - 2000, text: "166h" }, "outdated minor v1.3.0"],
+  ] as const) {
+    for (const ahead of [0, 82_000]) {
+      const report = await scene.list(["example.com/a@v1.0.0"], {
+        cooldown: days,
+        withAges: true,
+        now: scene.now + ahead,
+      });
+      assert.equal(line(resultOf(report, "example.com/a")), offered, `${days.text}, ${ahead} s ahead`);
+    }
+  }
+});
+
+test("without a proven time no head is asked, and every age is unknown", async () => {
+  assert.equal(await readAge(() => assert.fail("asked"), undefined, 86_400), undefined);
 });
 
 test("of several heads the oldest that covers a record dates it", () => {

@@ -7,7 +7,7 @@ import { formatGoGet } from "../../src/cli/check-go-get.ts";
 import { formatJsonLine, reportToJson } from "../../src/cli/check-json.ts";
 import { formatDays } from "../../src/cli/check-notes.ts";
 import { formatTable, type TableOptions } from "../../src/cli/check-table.ts";
-import { cutEnd, cutMiddle, Progress, readTerminal, widthOf } from "../../src/cli/check-terminal.ts";
+import { Progress, readTerminal, widthOf, wrap } from "../../src/cli/check-terminal.ts";
 import { ProofdnsError } from "../../src/vindex/error.ts";
 import { parseVersion } from "../../src/vindex/version.ts";
 
@@ -119,22 +119,72 @@ test("a table off a terminal is never cut and has no colours, whatever is in it"
   assert.ok(!ESCAPE.test(text));
 });
 
-test("a table on a terminal fits its width, names are cut in the middle and notes at the end", () => {
-  for (const width of [40, 60, 80, 120]) {
-    const text = formatTable(
-      reportOf([
-        moduleResult({
-          path: `example.com/${"x".repeat(200)}/v12`,
-          to: "v1.2.0",
-          more: { deprecated: "漢".repeat(200) },
-        }),
-        moduleResult({ path: "example.com/y", current: "v0.0.0-20240102030405-0123456789ab", to: "v1.10.0" }),
-      ]),
-      { ...plain, terminal: { hasColor: false, width } },
-    );
-    for (const line of text.split("\n")) assert.ok(widthOf(line) <= width, `${width}: ${widthOf(line)} ${line}`);
-    if (width >= 80) assert.match(text, /exam.*….*\/v12/);
+test("a table on a terminal loses nothing: what does not fit stands below, and only a long word is wider", () => {
+  const modules = [
+    moduleResult({
+      path: `example.com/${"x".repeat(200)}/v12`,
+      to: "v1.2.0",
+      more: { deprecated: "漢字 ".repeat(100).trim() },
+    }),
+    moduleResult({ path: "example.com/y", current: "v0.0.0-20240102030405-0123456789ab", to: "v1.10.0" }),
+    moduleResult({
+      path: "example.com/noted",
+      to: "v1.2.0",
+      more: { notes: ["a note of some length that would not stand beside the row on a terminal", "another"] },
+    }),
+  ];
+  const report = reportOf(modules, {
+    skipped: [skippedOf("example.com/replaced", "replaced")],
+    remarks: ["a remark that is long enough to be broken into lines on a terminal of eighty columns or fewer of them"],
+  });
+  const wordsOf = (text: string): string => [...new Set(text.split(/[\s;]+/))].sort().join(" ");
+  const whole = formatTable(report, plain);
+  for (const width of [40, 60, 80, 100, 120, 1000]) {
+    const text = formatTable(report, { ...plain, terminal: { hasColor: false, width } });
+    for (const line of text.split("\n")) {
+      const isOneWord = !line.trim().includes(" ");
+      assert.ok(isOneWord || widthOf(line) <= width, `${width}: ${widthOf(line)} ${line}`);
+    }
+    const words = new Set(wordsOf(text).split(" "));
+    for (const word of wordsOf(whole).split(" ")) {
+      if (word !== "NOTES") assert.ok(words.has(word), `${width}: ${word}`);
+    }
   }
+});
+
+test("a table on a terminal has columns for the rows that fit, and notes below the row or beside it", () => {
+  const report = reportOf([
+    moduleResult({ path: "example.com/short", to: "v1.2.0", more: { notes: ["one note", "and another one"] } }),
+    moduleResult({
+      path: "example.com/an/uncommonly/long/module/path",
+      current: "v0.0.0-20240102030405-0123456789ab",
+      to: "v1.2.0",
+      more: { notes: ["long"] },
+    }),
+    moduleResult({ path: "example.com/b", to: "v1.2.0", more: { notes: ["short"] } }),
+  ]);
+  const text = formatTable(report, { ...plain, terminal: { hasColor: false, width: 64 } });
+  assert.equal(
+    text,
+    `MODULE             CURRENT  LATEST  STEP   AGE           NOTES
+example.com/short  v1.0.0   v1.2.0  minor  ≥90d claimed
+    one note
+    and another one
+example.com/an/uncommonly/long/module/path
+    v0.0.0-20240102030405-0123456789ab → v1.2.0  minor  ≥90d
+    claimed
+    long
+example.com/b      v1.0.0   v1.2.0  minor  ≥90d claimed  short
+
+3 modules: 3 outdated; proven in epoch 3, 40 records, 60 s old
+`,
+  );
+});
+
+test("the summary is wrapped and its age told in a unit that people read", () => {
+  const terminal = { hasColor: false, width: 40 };
+  const text = formatTable(reportOf([moduleResult()]), { ...plain, terminal, now: 1_700_093_617 });
+  assert.ok(text.endsWith("\n1 module: 1 current; proven in epoch\n  3, 40 records, 26 h old\n"), text);
 });
 
 test("colours are only written where they are wanted, and end on each line", () => {
@@ -240,6 +290,16 @@ test("JSON lines: an object for each module with a schema version, and a summary
   );
 });
 
+test("JSON has each failure once, however often it was met", () => {
+  const failures = ["old", "old", "older", "old"].map((message) => new ProofdnsError("STALE", message));
+  const [, summary] = reportToJson(reportOf([moduleResult()], { failures }), 3, false);
+  assert.deepEqual(summary?.["errors"], [
+    { code: "STALE", kind: "false", message: "old" },
+    { code: "STALE", kind: "false", message: "older" },
+  ]);
+  assert.equal(formatAnnotations(reportOf([], { failures }), "/workspace").length, 2);
+});
+
 test("JSON of a report in which everything failed is valid, and a status of a hostile name does no harm", () => {
   const failed = moduleResult({
     path: "example.com/z",
@@ -252,44 +312,92 @@ test("JSON of a report in which everything failed is valid, and a status of a ho
   ]);
 });
 
-test("commands: go get for modules, go install for programs, each once, no newer majors", () => {
+const newerMajor = {
+  path: "example.com/fam/v2",
+  version: "v2.0.0",
+  kind: "release",
+  logIndex: 3,
+  isRecordProven: false,
+} as const;
+
+test("commands: go get for modules, go install for programs, each once, newer majors as a comment", () => {
   const report = reportOf([
     moduleResult({ to: "v1.2.0" }),
     moduleResult({ to: "v1.2.0", current: "v0.9.0" }),
     moduleResult({ path: "example.com/current" }),
-    moduleResult({ path: "example.com/tool", to: "v1.1.0", program: "example.com/tool/cmd/x" }),
-    moduleResult({
-      path: "example.com/fam",
-      status: "newer-major",
-      more: {
-        newerMajor: {
-          path: "example.com/fam/v2",
-          version: "v2.0.0",
-          kind: "release",
-          logIndex: 3,
-          isRecordProven: false,
-        },
-      },
-    }),
+    moduleResult({ path: "example.com/tool", to: "v1.1.0", program: "example.com/tool/cmd/x", places: [binary] }),
+    moduleResult({ path: "example.com/fam", status: "newer-major", more: { newerMajor } }),
+    moduleResult({ path: "example.com/asked", to: "v1.3.0", places: [{ file: "arguments", line: undefined }] }),
   ]);
-  assert.deepEqual(formatGoGet(report), ["go get example.com/x@v1.2.0", "go install example.com/tool/cmd/x@v1.1.0"]);
+  assert.deepEqual(formatGoGet(report), [
+    "go get example.com/x@v1.2.0",
+    "go install example.com/tool/cmd/x@v1.1.0",
+    "# newer major: example.com/fam/v2@v2.0.0 (another import path than example.com/fam)",
+    "go get example.com/asked@v1.3.0",
+  ]);
 });
 
-test("commands of several go.mod files say beside which, quoted for a shell", () => {
-  const places = [
-    { file: "a/go.mod", line: 3 },
-    { file: "it's $HOME/go.mod", line: 4 },
-  ];
-  const report = reportOf([moduleResult({ to: "v1.2.0", places })], { goModFiles: places.map(({ file }) => file) });
+const binary: Place = { file: "bin/tool", line: undefined };
+
+test("commands: none of what a binary or a list of one is made of, whatever stands beside it", () => {
+  const listed: Place = { file: "stdin", line: 3 };
+  const built = toolchainResult();
+  const dep = moduleResult({ to: "v1.2.0", isIndirect: true, places: [binary], more: { newerMajor } });
+  assert.deepEqual(formatGoGet(reportOf([dep], { toolchains: [built] })), []);
+  // More binaries than the places of a toolchain that are kept.
+  assert.deepEqual(formatGoGet(reportOf([dep])), []);
+  const list = moduleResult({ to: "v1.2.0", places: [listed] });
+  assert.deepEqual(formatGoGet(reportOf([list])), ["go get example.com/x@v1.2.0"]);
+  const ofStdin = { ...built, use: { ...built.use, places: [listed] } };
+  assert.deepEqual(formatGoGet(reportOf([list], { toolchains: [ofStdin] })), []);
+  const both = moduleResult({ to: "v1.2.0", places: [binary, { file: "go.mod", line: 3 }] });
+  assert.deepEqual(formatGoGet(reportOf([both], { toolchains: [built] })), ["go get example.com/x@v1.2.0"]);
+});
+
+test("commands: a binary that no version installs is named in a comment of one line", () => {
+  const skipped = { ...skippedOf(HOSTILE, "devel"), places: [{ file: HOSTILE, line: undefined }] };
+  const lines = formatGoGet(reportOf([], { skipped: [skipped, { ...skipped, isIndirect: true, reason: "vendored" }] }));
+  assert.equal(lines.length, 1);
+  assert.match(lines[0] ?? "", /^# .*: no command renews it: .* is because it is devel$/);
+  assert.ok(!ESCAPE.test(lines[0] ?? ""));
+  const replaced = { ...skippedOf("example.com/r", "replaced"), places: [{ file: "go.mod", line: 4 }] };
+  assert.deepEqual(formatGoGet(reportOf([], { skipped: [replaced] })), []);
+});
+
+test("commands of a go.mod elsewhere go there first, in a folder that is quoted for a shell and no option of cd", () => {
+  const files = ["a/go.mod", "it's $HOME/go.mod", "-P/go.mod", "../b/go.mod", "/c/go.mod", "go.mod", "./go.mod"];
+  const places = files.map((file, i) => ({ file, line: i + 3 }));
+  const report = reportOf([moduleResult({ to: "v1.2.0", places })], { goModFiles: files });
   assert.deepEqual(formatGoGet(report), [
-    "go -C a get example.com/x@v1.2.0",
-    "go -C 'it'\\''s $HOME' get example.com/x@v1.2.0",
+    "(cd ./a && go get example.com/x@v1.2.0)",
+    "(cd './it'\\''s $HOME' && go get example.com/x@v1.2.0)",
+    "(cd ./-P && go get example.com/x@v1.2.0)",
+    "(cd ../b && go get example.com/x@v1.2.0)",
+    "(cd /c && go get example.com/x@v1.2.0)",
+    "go get example.com/x@v1.2.0",
   ]);
 });
 
 test("what could not be checked gives no command, even where a version is known", () => {
   const result = moduleResult({ to: "v1.2.0", status: "error" });
   assert.deepEqual(formatGoGet(reportOf([{ ...result, offered: result.latest }])), []);
+});
+
+test("annotations of arguments and of standard input name no file", () => {
+  const report = reportOf(
+    [
+      moduleResult({ to: "v1.2.0", places: [{ file: "arguments", line: undefined }] }),
+      moduleResult({ path: "example.com/y", to: "v1.2.0", places: [{ file: "stdin", line: 3 }] }),
+    ],
+    {
+      problems: ["-", "example.com/x@bad"].map((input) => ({
+        input,
+        place: undefined,
+        error: new ProofdnsError("MALFORMED_INPUT", "no"),
+      })),
+    },
+  );
+  for (const line of formatAnnotations(report, process.cwd())) assert.match(line, /^::(error|warning) title=/);
 });
 
 test("annotations: file and line below the workspace, escaped, errors before warnings", () => {
@@ -363,10 +471,10 @@ test("progress is shown on a terminal only, never in CI, and taken away at the e
   assert.deepEqual(written, []);
 });
 
-test("texts are cut to a width, wide characters counted twice", () => {
-  assert.equal(cutEnd("abcdef", 4), "abc…");
-  assert.equal(cutEnd("漢字漢字", 5), "漢字…");
-  assert.equal(cutMiddle("example.com/abcdefgh/v2", 12), "exam…efgh/v2");
-  assert.equal(cutMiddle("short", 12), "short");
+test("texts are broken at spaces, wide characters counted twice, and a long word is left whole", () => {
+  assert.deepEqual(wrap("ab cd ef", 5), ["ab cd", "ef"]);
+  assert.deepEqual(wrap("漢字 漢字 a", 6), ["漢字", "漢字 a"]);
+  assert.deepEqual(wrap("a example.com/abcdefgh/v2 b", 12), ["a", "example.com/abcdefgh/v2", "b"]);
+  assert.deepEqual([wrap("", 5), wrap("a  b", 5), wrap("abc  d", 4)], [[""], ["a  b"], ["abc", "d"]]);
   assert.deepEqual([7 * 86_400, 36 * 3600, 90 * 60, 5].map(formatDays), ["7d", "36h", "90m", "5s"]);
 });

@@ -121,6 +121,23 @@ test("a cooldown without a head withholds all, with one says what is too young",
   assert.deepEqual(at(3), ["v1.2.0"]);
 });
 
+test("a pseudo-version is never chosen while there is a tag, even one that is too young, taken back or excluded", () => {
+  const pseudo = "v1.2.1-0.20991231000000-eeeeeeeeeeee";
+  const list = entries(pseudo, "v1.2.0");
+  const head = { atLeast: 7, publicSince: 1, sumdbSize: 1 };
+  const bounds = [limits({ cooldown: { seconds: 7, text: "7s", head } }), limits({ excluded: new Set(["v1.2.0"]) })];
+  const inUse = [undefined, "v1.0.0", "v1.1.1-0.20181028125025-b2ce2384e17b"];
+  for (const bound of bounds) {
+    for (const current of inUse) {
+      for (const more of [{}, { isPatchOnly: true }, { withPre: true }]) {
+        const wanted = wish({ current: current === undefined ? undefined : version(current), ...more });
+        const chosen = chooseFromList("example.com/x", list, wanted, bound, nodeSha256);
+        assert.equal(chosen.choice, undefined, `${current} ${JSON.stringify(more)}`);
+      }
+    }
+  }
+});
+
 test("what is a query that needs no version in use, and what is not", () => {
   for (const query of ["latest", "upgrade", "v1", "v1.4", "v1.4.2", "<v1.5.0", "<=v1.4.2", ">v1.4.0", ">=v1"]) {
     assert.ok(isVersionQuery(query), query);

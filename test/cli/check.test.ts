@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { after, before, test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { type Published, versions, versionsWith } from "../check/scene.ts";
@@ -65,7 +65,7 @@ test("prints a table, JSON lines or commands, and ends with the same code in eve
   assert.deepEqual(lines[0]?.["places"], [{ file: goMod, line: 6 }]);
   assert.equal(lines.at(-1)?.["exitCode"], 1);
   const goGet = await served.check([goMod, "--emit", "go-get"]);
-  assert.equal(goGet.stdout, "go get example.com/a@v1.1.0\n");
+  assert.equal(goGet.stdout, `(cd ${dirname(goMod)} && go get example.com/a@v1.1.0)\n`);
   const quiet = await served.check([goMod, "-q", "--outdated", "--no-age"]);
   assert.equal(quiet.stdout, "MODULE         CURRENT  LATEST  STEP\nexample.com/a  v1.0.0   v1.1.0  minor\n");
   assert.deepEqual([table.code, json.code, goGet.code, quiet.code], [1, 1, 1, 1]);
@@ -116,6 +116,30 @@ test("one input that cannot be read leaves the others checked, in JSON too", asy
   );
   assert.match(stderr, /there is no .*nowhere/);
   assert.equal(code, 2);
+});
+
+test("the go.work above a project counts unless GOWORK is off, and a version that is a query is not guessed", async () => {
+  const file = served.write(
+    "ws/a/go.mod",
+    "module corp.example/a\n\nrequire corp.example/secret v0.1.0\nrequire example.com/a v1.1.0\n",
+  );
+  served.write("ws/secret/go.mod", "module corp.example/secret\n");
+  served.write("ws/go.work", "go 1.22\n\nuse ./a\nuse ./secret\n");
+  const inWork = await served.check([file], { GOWORK: "" });
+  assert.equal(inWork.code, 0);
+  assert.match(inWork.stdout, /note: in the workspace of .*ws\/go\.work: /);
+  assert.equal((await served.check([file], { GOWORK: "off" })).code, 1);
+  const named = await served.check([file], { GOWORK: "go.work" });
+  assert.equal(named.code, 2);
+  assert.match(named.stderr, /GOWORK is "go\.work", which is not an absolute path/);
+
+  const short = served.write("short/go.mod", "module me\n\nrequire example.com/a v1\n");
+  const unread = await served.check([short], { GOWORK: "off" });
+  assert.equal(unread.code, 2);
+  assert.match(unread.stderr, /go\.mod:3: "v1" of example\.com\/a is not a canonical version/);
+  const nameless = await served.check([served.write("nameless/go.mod", "")], { GOWORK: "off" });
+  assert.equal(nameless.code, 2);
+  assert.match(nameless.stderr, /go\.mod has no module line/);
 });
 
 test("--major and --retractions: from GOPROXY by a folder, and what is not there is said and not guessed", async () => {
@@ -176,7 +200,8 @@ test("a Go binary is checked with the toolchain that built it, and go install br
   const bytes = makeElf(
     inlineInfo(
       "go1.24.3",
-      "path\texample.com/a/cmd/a\nmod\texample.com/a\tv1.0.0\th1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n",
+      "path\texample.com/a/cmd/a\nmod\texample.com/a\tv1.0.0\th1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n" +
+        "dep\texample.com/taken\tv1.0.0\th1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n",
     ),
   );
   const tool = served.write("bin/tool", bytes);
@@ -185,6 +210,8 @@ test("a Go binary is checked with the toolchain that built it, and go install br
   assert.equal(table.code, 1);
   const install = await served.check([tool, "--emit", "go-get"]);
   assert.equal(install.stdout, "go install example.com/a/cmd/a@v1.1.0\n");
+  const madeOf = await served.check([tool, "--json"]);
+  assert.match(madeOf.stdout, /"module":"example\.com\/taken".*"status":"outdated"/, "it stands in no go.mod");
 });
 
 test("--github prints annotations and writes the step summary, and keeps them out of JSON", async () => {
@@ -204,6 +231,22 @@ test("--github prints annotations and writes the step summary, and keeps them ou
   assert.deepEqual([table.code, json.code, closed.code], [1, 1, 1]);
 });
 
+test("a second check within the time to live asks nothing, and one that remembers nothing asks", async () => {
+  const folders = ["--cache", join(served.folder, "cache-twice"), "--state"];
+  const own = [...folders, join(served.folder, "state-twice"), "--no-age", "--timeout", "1s"];
+  const first = await served.check([goMod, ...own]);
+  const nobody = { PROOFDNS_SERVER: "127.0.0.1:1" };
+  const again = await served.check([goMod, ...own], nobody);
+  assert.deepEqual([again.code, again.stderr], [1, ""]);
+  assert.equal(again.stdout.split("\n")[2], first.stdout.split("\n")[2]);
+  const forgetful = await served.check(
+    [goMod, ...folders, join(served.folder, "no-state"), "--no-age", "--timeout", "1s"],
+    nobody,
+  );
+  assert.match(forgetful.stderr, /UNREACHABLE/);
+  assert.equal(forgetful.code, 2);
+});
+
 test("--offline answers from what was asked before, says how old it is, and asks nobody", async () => {
   const cache = join(served.folder, "cache-of-one");
   const online = await served.check([goMod, "--no-age", "--cache", cache]);
@@ -215,9 +258,22 @@ test("--offline answers from what was asked before, says how old it is, and asks
   const unknown = await served.check(["example.com/fam@v1.0.0", "--offline", "--cache", cache], nobody);
   assert.match(unknown.stderr, /no cached answer for .*example\.com\/fam/);
   assert.equal(unknown.code, 2);
-  const files = await served.check([goMod, "--offline", "--retractions", "--cache", cache], nobody);
-  assert.match(files.stderr, /not to be had offline/);
-  assert.equal(files.code, 2);
+});
+
+test("refuses options that contradict each other, in a sentence", async () => {
+  const cases: [string[], RegExp][] = [
+    [["--offline", "--retractions"], /--retractions fetches go\.mod files, and --offline fetches nothing/],
+    [["--offline", "--cooldown", "7d"], /--cooldown asks for old heads, and --offline asks nothing/],
+    [["--offline", "--strict"], /--strict asks for proofs, and --offline asks nothing/],
+    [["--exit-code", "7", "--no-fail"], /give one/],
+    [["--json", "--emit", "go-get"], /leave out --json/],
+    [["--ignore", ""], /--ignore: expected a pattern/],
+  ];
+  for (const [more, expected] of cases) {
+    const { code, stdout, stderr } = await served.check([goMod, ...more]);
+    assert.match(stderr, expected, more.join(" "));
+    assert.deepEqual([code, stdout], [2, ""], more.join(" "));
+  }
 });
 
 test("nothing is coloured off a terminal, unless it is asked for", async () => {

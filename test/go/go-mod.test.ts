@@ -101,8 +101,12 @@ describe("a go.mod file", () => {
     assert.equal(parseGoMod("", "go.mod").module, "");
   });
 
-  it("makes the versions of its requirements canonical", () => {
+  it("makes the versions of its requirements canonical, and keeps what was written", () => {
     const goMod = parseGoMod("require (\n\ta.b v1\n\ta.b v1.2\n\ta.b v1.2.3+meta\n)\n", "go.mod");
+    assert.deepEqual(
+      goMod.require.map(({ writtenVersion }) => writtenVersion),
+      ["v1", "v1.2", "v1.2.3+meta"],
+    );
     assert.deepEqual(
       goMod.require.map(({ version }) => version),
       ["v1.0.0", "v1.2.0", "v1.2.3"],

@@ -109,6 +109,47 @@ describe("a list of modules", () => {
       assert.throws(() => parseModuleList(text, "-"), { code: "MALFORMED_INPUT", message }, text);
   });
 
+  it("gives its wrong lines to who takes them, and the others are read", () => {
+    const refused: [number, string][] = [];
+    const list = parseModuleList("a.b v1.0.0\nx y z\n@v1\nc.d@v2.0.0\n=> \n", "-", (error, line) =>
+      refused.push([line, error.code]),
+    );
+    assert.deepEqual(
+      list.modules.map(({ path, line }) => [path, line]),
+      [
+        ["a.b", 1],
+        ["c.d", 4],
+      ],
+    );
+    assert.deepEqual(refused, [
+      [2, "MALFORMED_INPUT"],
+      [3, "MALFORMED_INPUT"],
+      [5, "MALFORMED_INPUT"],
+    ]);
+    for (const text of ["{", "x: go1\n\tdep\t\n"]) {
+      assert.throws(() => parseModuleList(text, "-", () => assert.fail()), { code: "MALFORMED_INPUT" });
+    }
+  });
+
+  it("may have what go list -m -u adds, and nothing else behind a version", () => {
+    const text =
+      "me.io\na.b v1.0.0 [v1.0.1]\nc.d v1.0.0 (retracted) [v1.2.0]\ne.f v1.0.0 [v1.1.0 (retracted)] (deprecated)\ng.h v1.0.0 [v1.0.1] => i.j v1.0.0 (retracted) [v1.1.0]\nk.l v1.0.0 (retracted) => ../k (deprecated)\n";
+    assert.deepEqual(of(text), [
+      ["me.io", undefined, 1],
+      ["a.b", "v1.0.0", 2],
+      ["c.d", "v1.0.0", 3],
+      ["e.f", "v1.0.0", 4],
+      ["g.h", "v1.0.0", 5],
+      ["k.l", "v1.0.0", 6],
+    ]);
+    assert.deepEqual(parseModuleList(text, "-").modules[4]?.replace, { path: "i.j", version: "v1.0.0" });
+    for (const wrong of ["a.b v1 [latest]", "a.b v1 (gone)", "a.b v1 [v1.0.1", "a.b v1 [v1.0.1]x", "a.b v1 [v1 v2]"]) {
+      assert.throws(() => of(wrong), { code: "MALFORMED_INPUT" }, wrong);
+    }
+    assert.equal(of(`a.b v1${" [v1]".repeat(100_000)}`).length, 1);
+    assert.throws(() => of(`a.b v1 ${"[v".repeat(200_000)}`), { code: "MALFORMED_INPUT" });
+  });
+
   it("has keys that are no more than keys", () => {
     assert.throws(() => parseModuleList('{"__proto__":{"Path":"a.b"}}', "-"), { code: "MALFORMED_INPUT" });
     assert.deepEqual(of('{"Path":"__proto__","constructor":1}'), [["__proto__", undefined, 1]]);

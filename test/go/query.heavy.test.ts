@@ -102,4 +102,28 @@ describe("version queries", { skip: whyNoOracle() ?? false }, () => {
     }
     assert.ok(answered > CASES / 4, `only ${answered} were answered`);
   });
+
+  it("never lead from a pseudo-version in use to another one, as the go command does: any commit of a fork can be logged", () => {
+    const inUse = "v1.2.1-0.20181028125025-b2ce2384e17b";
+    const forged = "v1.2.1-0.20991231000000-eeeeeeeeeeee";
+    const path = "example.com/forged";
+    const proxy = join(folder, "forged-proxy");
+    writeProxy(proxy, { path, versions: ["v1.2.0"], withGoMod: new Set(), query: "upgrade", current: inUse });
+    const place = join(proxy, path, "@v");
+    const info = (version: string, time: string): string => JSON.stringify({ Version: version, Time: time });
+    writeFileSync(join(place, `${inUse}.info`), info(inUse, "2018-10-28T12:50:25Z"));
+    writeFileSync(join(place, `${forged}.info`), info(forged, "2099-12-31T00:00:00Z"));
+    for (const version of [inUse, forged]) writeFileSync(join(place, `${version}.mod`), `module ${path}\n`);
+    writeFileSync(join(proxy, path, "@latest"), info(forged, "2099-12-31T00:00:00Z"));
+    const project = join(folder, "forged");
+    mkdirSync(project);
+    writeFileSync(join(project, "go.mod"), `module example.com/main\n\ngo 1.17\n\nrequire ${path} ${inUse}\n`);
+    for (const query of ["upgrade", "patch"]) {
+      const args = ["list", "-m", "-f", "{{.Version}}", `${path}@${query}`];
+      const out = runGo(folder, args, { GOPROXY: `file://${proxy}` }, project);
+      // The one deliberate difference. The go command trusts its proxy for the head of the branch; a log has no such thing.
+      assert.equal(out?.trim(), forged, query);
+      assert.equal(resolveVersionQuery(query, ["v1.2.0", inUse, forged], { path, current: inUse }), inUse, query);
+    }
+  });
 });

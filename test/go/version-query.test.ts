@@ -71,7 +71,32 @@ describe("a version query", () => {
       resolveVersionQuery("upgrade", pseudo, { current: "v0.0.0-20220101000000-0123456789ab" }),
       "v0.0.0-20220101000000-0123456789ab",
     );
-    assert.equal(resolveVersionQuery("upgrade", pseudo, { current: "v0.0.0-20200601000000-0123456789ab" }), pseudo[1]);
+    assert.equal(resolveVersionQuery("upgrade", pseudo), pseudo[1]);
+    assert.equal(resolveVersionQuery("upgrade", pseudo, { current: "none" }), pseudo[1]);
+  });
+
+  it("never leads from a version in use to a pseudo-version, which anybody can have logged", () => {
+    const inUse = "v1.2.1-0.20181028125025-b2ce2384e17b";
+    const forged = [
+      "v1.2.1-0.20991231000000-eeeeeeeeeeee",
+      "v9.0.0-20991231000000-eeeeeeeeeeee",
+      "v9.0.1-0.20991231000000-eeeeeeeeeeee+incompatible",
+    ];
+    for (const query of ["upgrade", "patch"]) {
+      const of = (tags: string[], current = inUse) =>
+        resolveVersionQuery(query, [...tags, inUse, ...forged], { current });
+      assert.equal(of(["v1.2.0"]), inUse, query);
+      assert.equal(of([]), inUse, query);
+      assert.equal(of(["v1.2.0", "v1.2.1"]), "v1.2.1", query);
+      assert.equal(of(["v1.2.0", "v1.2.2-rc.1"]), "v1.2.2-rc.1", query);
+      assert.equal(of(["v1.2.0"], "v1.2.0"), "v1.2.0", query);
+      assert.equal(of([], "v0.0.0-20000101000000-0123456789ab"), "v0.0.0-20000101000000-0123456789ab", query);
+    }
+    assert.equal(resolveVersionQuery("upgrade", ["v1.0.0-rc.1", ...forged]), "v1.0.0-rc.1");
+    assert.equal(resolveVersionQuery("latest", ["v1.2.0", ...forged], { current: inUse }), "v1.2.0");
+    for (const query of ["v9", ">v1.2.0", ">=v1.2.1", "v1.3"]) {
+      assert.equal(resolveVersionQuery(query, ["v1.2.0", ...forged]), undefined, query);
+    }
   });
 
   it("stops at versions marked +incompatible where the highest other one has a go.mod", () => {
