@@ -1,4 +1,4 @@
-import type { Claim, Claims, Passed, Place } from "../verify/claim.ts";
+import type { Claim, Claims, Passed, PassedReason, Place } from "../verify/claim.ts";
 import type { Verdict } from "../verify/verify.ts";
 import { formatH1 } from "../vindex/record.ts";
 import { adviseOn } from "./advice.ts";
@@ -14,18 +14,25 @@ export interface VerifyReport {
   readonly privateModules: ReadonlySet<string>;
 }
 
-/** The exit code of a report; the highest that applies. */
-export function exitCodeOfReport({ claims, verdicts }: VerifyReport): number {
+/** The exit code of a report; the highest that applies. That nothing was held against the checksum database is no clean bill. */
+export function exitCodeOfReport(report: VerifyReport): number {
+  const { claims, verdicts } = report;
   const codes = [...verdicts.map(exitCodeOfVerdict), ...claims.problems.map(({ error }) => exitCodeOf(error))];
   // What is vendored may be any code: that it has no checksum is no clean bill. Folders and checkouts are the user's own.
-  if (claims.passed.some(({ reason }) => reason === "vendored" || reason === "unreadable-name"))
-    codes.push(EXIT.unchecked);
+  if (claims.passed.some(({ reason }) => UNCHECKED.has(reason)) || isNothingProven(report)) codes.push(EXIT.unchecked);
   return codes.reduce((highest, code) => Math.max(highest, code), EXIT.proven as number);
+}
+
+const UNCHECKED: ReadonlySet<PassedReason> = new Set<PassedReason>(["vendored", "unreadable-name", "other-hash"]);
+
+/** True if no claim was held against the checksum database: there was none, all are private, or each failed. */
+function isNothingProven({ verdicts }: VerifyReport): boolean {
+  return verdicts.every(({ status }) => status === "private" || status === "error");
 }
 
 function exitCodeOfVerdict(verdict: Verdict): number {
   if (verdict.status === "error") return exitCodeOf(verdict.error);
-  if (verdict.status === "differs") return EXIT.failed;
+  if (verdict.status === "differs" || verdict.status === "contradicted") return EXIT.failed;
   return verdict.status === "absent" ? EXIT.absent : EXIT.proven;
 }
 
@@ -35,12 +42,14 @@ export function countReport({ claims, verdicts, privateModules }: VerifyReport) 
   const privates = new Set(privateModules);
   for (const [i, verdict] of verdicts.entries())
     if (verdict.status === "private") privates.add(claims.claims[i]?.path ?? "");
+  const ofOtherKind = claims.passed.filter(({ reason }) => reason === "other-hash").length;
   return {
     proven: count("proven"),
     differ: count("differs"),
+    contradicted: count("contradicted"),
     absent: count("absent"),
-    errors: count("error") + claims.problems.length,
-    withoutChecksum: claims.passed.length,
+    errors: count("error") + claims.problems.length + ofOtherKind,
+    withoutChecksum: claims.passed.length - ofOtherKind,
     privateModules: privates.size,
   };
 }
@@ -89,6 +98,13 @@ function jsonVerdict(verdict: Verdict): Readonly<Record<string, unknown>> {
       return { status: "proven", index: verdict.logIndex };
     case "differs":
       return { status: "differs", index: verdict.logIndex, proven: formatH1(verdict.provenHash) };
+    case "contradicted": {
+      const records = [verdict.first, verdict.other];
+      return {
+        status: "contradicted",
+        records: records.map(({ logIndex, hash }) => ({ index: logIndex, proven: formatH1(hash) })),
+      };
+    }
     case "absent":
       return { status: "absent", isModuleAbsent: verdict.isModuleAbsent };
     case "private":
@@ -116,6 +132,14 @@ export function* formatReport(report: VerifyReport, isAll: boolean): Generator<s
         yield `         here    ${formatH1(hash)}`;
         yield `         proven  ${formatH1(verdict.provenHash)} (record ${verdict.logIndex})`;
         break;
+      case "contradicted": {
+        const { first, other } = verdict;
+        yield `CONTRADICTED  ${what}: the checksum database itself has contradictory records of it, ${first.logIndex} and ${other.logIndex}${where}`;
+        yield `         here    ${formatH1(hash)}`;
+        for (const { logIndex, hash: proven } of [first, other])
+          yield `         proven  ${formatH1(proven)} (record ${logIndex})`;
+        break;
+      }
       case "absent": {
         const why = verdict.isModuleAbsent
           ? "the index has no such module"
@@ -153,12 +177,16 @@ function* formatPassed(passed: readonly Passed[], isAll: boolean): Generator<str
   for (const group of groups.values()) {
     const [first] = group;
     if (first !== undefined && !isAll && group.length > FEW) {
-      yield `no hash  ${group.length} modules: ${printable(first.detail)}; --all names them  (${printable(first.place.file)})`;
+      yield `${labelOf(first)}  ${group.length} modules: ${printable(first.detail)}; --all names them  (${printable(first.place.file)})`;
     } else {
-      for (const { name, detail, place } of group)
-        yield `no hash  ${printable(name)}: ${printable(detail)}  ${showPlace(place)}`;
+      for (const one of group)
+        yield `${labelOf(one)}  ${printable(one.name)}: ${printable(one.detail)}  ${showPlace(one.place)}`;
     }
   }
+}
+
+function labelOf({ reason }: Passed): string {
+  return reason === "other-hash" ? "error  " : "no hash";
 }
 
 /** So many that are alike are named one by one. */
@@ -171,10 +199,13 @@ function showPlace({ file, line }: Place): string {
 }
 
 function summarize(report: VerifyReport): string {
-  const { proven, differ, absent, errors, withoutChecksum, privateModules } = countReport(report);
+  const { proven, differ, contradicted, absent, errors, withoutChecksum, privateModules } = countReport(report);
   const parts = [
-    `${proven} checksum${proven === 1 ? "" : "s"} proven`,
+    isNothingProven(report) ? "nothing was proven" : `${proven} checksum${proven === 1 ? "" : "s"} proven`,
     ...(differ === 0 ? [] : [`${differ} DIFFER from the checksum database: do not build with them`]),
+    ...(contradicted === 0
+      ? []
+      : [`${contradicted} CONTRADICTED within the checksum database: do not build with them`]),
     ...(absent === 0 ? [] : [`${absent} absent`]),
     ...(errors === 0 ? [] : [`${errors} could not be checked`]),
     ...(withoutChecksum === 0 ? [] : [`${withoutChecksum} without a checksum`]),

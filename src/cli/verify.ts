@@ -9,6 +9,8 @@ import { verifyClaims } from "../verify/verify.ts";
 import { ProofdnsError } from "../vindex/error.ts";
 import { Progress } from "./check-terminal.ts";
 import { addClientOptions, type ClientCommandOptions, lookupAll, openClient, type Session } from "./client-options.ts";
+import { holdsBack } from "./holds-back.ts";
+import { checkOptions } from "./option-rules.ts";
 import { printable } from "./printable.ts";
 import { exitCodeOfReport, formatReport, reportToJson, type VerifyReport } from "./verify-output.ts";
 
@@ -34,7 +36,7 @@ export function makeVerifyCommand(): Command {
   return addClientOptions(command)
     .addHelpText(
       "after",
-      "\nExit codes: 0 all checksums proven; 1 some module or version is not in the checksum database; 2 something could not be checked, vendored modules of a binary too; 3 a checksum differs, or a proof fails.",
+      "\nExit codes: 0 all checksums proven; 1 some module or version is not in the checksum database; 2 something could not be checked, vendored modules of a binary and hashes of another kind than h1: too, or nothing was proven (only private modules, no checksum at all); 3 a checksum differs, the checksum database contradicts itself, or a proof fails.",
     )
     .action(async (paths: string[], options: VerifyOptions) => {
       process.exitCode = await verify(paths, options);
@@ -42,6 +44,12 @@ export function makeVerifyCommand(): Command {
 }
 
 async function verify(paths: readonly string[], options: VerifyOptions): Promise<number> {
+  checkOptions([
+    [
+      options.offline === true,
+      "--offline asks nothing, and the records that verify needs are not cached: leave it out",
+    ],
+  ]);
   const goEnv = await readGoEnv(process.env);
   const session = await openClient(options, goEnv);
   const progress = new Progress(process.stderr, process.env, options.quiet === true || options.json === true);
@@ -60,8 +68,8 @@ async function verify(paths: readonly string[], options: VerifyOptions): Promise
     const exitCode = exitCodeOfReport(report);
     if (options.json) for (const object of reportToJson(report, exitCode)) console.log(JSON.stringify(object));
     else for (const line of formatReport(report, options.all === true)) console.log(line);
-    // Only after everything that was asked has passed (spec/client.md §8).
-    if (verdicts.every(({ status }) => status !== "error")) await session.client.commit();
+    if (!verdicts.some((verdict) => verdict.status === "error" && holdsBack(verdict.error)))
+      await session.client.commit();
     return exitCode;
   } finally {
     progress.end();

@@ -1,6 +1,8 @@
+import type { Dirent } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { Command } from "commander";
+import { codeOf } from "../go/binary-file.ts";
 import { type BuildInfo, formatVersionM, inspectBinary, readGoEnv } from "../go/index.ts";
 import { addBinaryClaims } from "../verify/binary.ts";
 import { noClaims } from "../verify/claim.ts";
@@ -9,6 +11,7 @@ import { isProofdnsError, ProofdnsError } from "../vindex/error.ts";
 import { formatH1 } from "../vindex/record.ts";
 import { addClientOptions, type ClientCommandOptions, openClient } from "./client-options.ts";
 import { EXIT, exitCodeOf, messageOf } from "./exit-code.ts";
+import { holdsBack } from "./holds-back.ts";
 import { printable } from "./printable.ts";
 import { makeRecordAsker } from "./verify.ts";
 import { exitCodeOfReport } from "./verify-output.ts";
@@ -52,24 +55,17 @@ export function makeVersionCommand(): Command {
 }
 
 async function version(paths: readonly string[], options: VersionOptions): Promise<number> {
-  let exitCode: number = EXIT.proven;
-  const programs: Program[] = [];
-  for (const path of paths) {
-    try {
-      await addPrograms(programs, path);
-    } catch (error) {
-      if (!isProofdnsError(error)) throw error;
-      exitCode = Math.max(exitCode, exitCodeOf(error));
-      console.error(`proofdns: ${printable(messageOf(error), 1000)} [${error.code}]`);
-    }
-  }
+  const search = new Search();
+  for (const path of paths) await search.add(path);
+  const { programs, exitCode } = search;
   const withModules = options.modules === true || options.hashes === true;
   if (options.hashes !== true) {
     for (const { file, info } of programs)
-      process.stdout.write(withModules ? formatVersionM(file, info) : `${firstLine(file, info)}\n`);
+      console.log(withModules ? formatVersionM(file, info).slice(0, -1) : firstLine(file, info));
     return exitCode;
   }
-  return Math.max(exitCode, await printMarked(programs, options));
+  // Where nothing was found there is nothing to ask.
+  return programs.length === 0 ? exitCode : Math.max(exitCode, await printMarked(programs, options));
 }
 
 /** The one line of `go version`. */
@@ -77,42 +73,73 @@ function firstLine(file: string, info: BuildInfo): string {
   return formatVersionM(file, info).split("\n", 1)[0] ?? "";
 }
 
-async function addPrograms(programs: Program[], path: string): Promise<void> {
-  const found = await stat(path).catch((cause: unknown) => {
-    throw new ProofdnsError("MALFORMED_INPUT", `cannot read ${printable(path)}: ${messageOf(cause)}`, { cause });
-  });
-  if (!found.isDirectory()) {
-    const { info, reason } = await inspectBinary(path);
-    if (info === undefined) throw new ProofdnsError("MALFORMED_INPUT", `${printable(path)} is no Go binary: ${reason}`);
-    programs.push({ file: path, info });
-    return;
-  }
-  // As `go version` does: below a folder, what is no Go binary is passed over, and so are links.
-  const folders = [path];
-  let seen = 0;
-  for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
-    const entries = await readdir(folder, { withFileTypes: true }).catch((cause: unknown) => {
-      throw new ProofdnsError(
-        "MALFORMED_INPUT",
-        `cannot read the folder ${printable(folder ?? "")}: ${messageOf(cause)}`,
-        { cause },
-      );
+/** Finds Go binaries. What is wrong with one is said, counts for the exit code, and the others are found. */
+class Search {
+  readonly programs: Program[] = [];
+  /** The highest of what was wrong. */
+  exitCode: number = EXIT.proven;
+
+  async add(path: string): Promise<void> {
+    await this.#attempt(async () => {
+      const found = await stat(path).catch((cause: unknown) => {
+        throw refusal(whyUnread(path, cause), cause);
+      });
+      if (found.isDirectory()) return this.#addFolder(path);
+      // What is a pipe or a device is never waited for.
+      const { info, reason } = found.isFile() ? await inspectBinary(path) : { reason: "it is no regular file" };
+      if (info === undefined) throw refusal(`${printable(path)} is no Go binary: ${reason}`);
+      this.programs.push({ file: path, info });
     });
-    for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
-      if (++seen > MAX_FILES)
-        throw new ProofdnsError("MALFORMED_INPUT", `${printable(path)} holds more than ${MAX_FILES} files: name fewer`);
-      const file = join(folder, entry.name);
-      if (entry.isDirectory()) folders.push(file);
-      if (!entry.isFile()) continue;
-      try {
-        const { info } = await inspectBinary(file);
-        if (info !== undefined) programs.push({ file, info });
-      } catch (error) {
-        if (!isProofdnsError(error)) throw error;
-        console.error(`proofdns: ${printable(messageOf(error), 1000)} [${error.code}]`);
+  }
+
+  /** As `go version` does: below a folder, what is no Go binary is passed over, and so are links. */
+  async #addFolder(path: string): Promise<void> {
+    const folders = [path];
+    let seen = 0;
+    for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
+      for (const entry of await this.#entriesOf(folder)) {
+        if (++seen > MAX_FILES) throw refusal(`${printable(path)} holds more than ${MAX_FILES} files: name fewer`);
+        const file = join(folder, entry.name);
+        if (entry.isDirectory()) folders.push(file);
+        if (!entry.isFile()) continue;
+        await this.#attempt(async () => {
+          const { info } = await inspectBinary(file);
+          if (info !== undefined) this.programs.push({ file, info });
+        });
       }
     }
   }
+
+  async #entriesOf(folder: string): Promise<Dirent[]> {
+    let entries: Dirent[] = [];
+    await this.#attempt(async () => {
+      entries = await readdir(folder, { withFileTypes: true }).catch((cause: unknown) => {
+        throw refusal(whyUnread(folder, cause), cause);
+      });
+    });
+    return entries.sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  async #attempt(act: () => Promise<void>): Promise<void> {
+    try {
+      await act();
+    } catch (error) {
+      if (!isProofdnsError(error)) throw error;
+      this.exitCode = Math.max(this.exitCode, exitCodeOf(error));
+      console.error(`proofdns: ${printable(messageOf(error), 1000)} [${error.code}]`);
+    }
+  }
+}
+
+function whyUnread(path: string, cause: unknown): string {
+  const code = codeOf(cause);
+  return code === "ENOENT" || code === "ENOTDIR"
+    ? `there is no ${printable(path)}; name a Go binary, or a folder to search for them`
+    : `cannot read ${printable(path)} (${code})`;
+}
+
+function refusal(why: string, cause?: unknown): ProofdnsError {
+  return new ProofdnsError("MALFORMED_INPUT", why, { cause });
 }
 
 /** Proves all checksums of all binaries at once, then prints each with its marks. */
@@ -136,7 +163,8 @@ async function printMarked(programs: readonly Program[], options: VersionOptions
       said.add(verdict.error.message);
       console.error(`proofdns: ${printable(verdict.error.message, 1000)} [${verdict.error.code}]`);
     }
-    if (verdicts.every(({ status }) => status !== "error")) await session.client.commit();
+    if (!verdicts.some((verdict) => verdict.status === "error" && holdsBack(verdict.error)))
+      await session.client.commit();
     return exitCodeOfReport({ claims, verdicts, privateModules: new Set() });
   } finally {
     session.close();

@@ -32,6 +32,7 @@ export type PassedReason =
   | "replaced"
   | "vendored"
   | "other-hash"
+  | "empty-go-mod"
   | "partial"
   | "no-build-info"
   | "unreadable-name";

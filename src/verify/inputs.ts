@@ -91,19 +91,23 @@ class ClaimReader {
   }
 
   async #goSumAlone(file: string): Promise<void> {
-    const { claims, passed } = await this.#goSum(file);
+    const { claims, passed, problems } = await this.#goSum(file);
     // Nothing is no clean bill.
-    if (claims.length + passed.length === 0) throw refusal(`${printable(file)} has no checksum in it`);
+    if (claims.length + passed.length + problems.length === 0)
+      throw refusal(`${printable(file)} has no checksum in it`);
   }
 
   async #goSum(file: string): Promise<Claims> {
     const known = this.#goSums.get(file);
     if (known !== undefined) return known;
     const own = noClaims();
-    addGoSumClaims(own, await readText(file, "the go.sum file"), file);
+    // Bytes that are no UTF-8 spoil their line alone.
+    const text = Buffer.from(await readInputFile(file, MAX_TEXT, "the go.sum file")).toString("utf8");
+    addGoSumClaims(own, text, file);
     this.#goSums.set(file, own);
     for (const claim of own.claims) this.claims.claims.push(claim);
     for (const one of own.passed) this.claims.passed.push(one);
+    for (const problem of own.problems) this.claims.problems.push(problem);
     return own;
   }
 

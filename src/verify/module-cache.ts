@@ -1,5 +1,6 @@
 import { readRegularFile } from "../audit/regular-file.ts";
-import { hashFolder, hashGoMod } from "../go/dir-hash.ts";
+import { printable } from "../cli/printable.ts";
+import { hashGoMod, hashTree } from "../go/dir-hash.ts";
 import { type CachedModule, listModuleCache } from "../go/module-cache.ts";
 import { MAX_GO_MOD } from "../go/module-proxy.ts";
 import { hashZip } from "../go/zip-hash.ts";
@@ -91,6 +92,20 @@ async function addModule(into: Claims, module: CachedModule): Promise<void> {
     const detail = "the go command has not extracted it to its end, and will do so again before it uses it";
     into.passed.push({ name, reason: "partial", detail, place: { file: folder, line: undefined } });
   } else {
-    await add("tree", folder, (at) => hashFolder(at, name));
+    await add("tree", folder, (at) => hashExtracted(into, at, module));
   }
+}
+
+/**
+ * What no module holds is proof of a change: the tree has a hash that no module has, and what makes it so is named. The go command would follow a link and build with what
+ * it leads to.
+ */
+async function hashExtracted(into: Claims, folder: string, { path, version }: CachedModule): Promise<string> {
+  const name = `${path}@${version}`;
+  const { h1, foreign } = await hashTree(folder, name);
+  for (const { path: file, why } of foreign) {
+    const message = `${printable(file)} in the extracted tree of ${name} ${why}: it was changed since; \`go clean -modcache\` removes it`;
+    into.problems.push({ error: new ProofdnsError("MALFORMED_INPUT", message), place: { file, line: undefined } });
+  }
+  return h1;
 }

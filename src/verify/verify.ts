@@ -13,11 +13,19 @@ export type Verdict =
   | { readonly status: "proven"; readonly logIndex: number }
   /** It has another one, proven. */
   | { readonly status: "differs"; readonly logIndex: number; readonly provenHash: Hash }
+  /** It has several records of the version that contradict each other, proven: no hash of it means anything. */
+  | { readonly status: "contradicted"; readonly first: ProvenHash; readonly other: ProvenHash }
   /** It has no such module, or no such version of it, proven by the complete list. */
   | { readonly status: "absent"; readonly isModuleAbsent: boolean }
   /** Nothing about it was sent. */
   | { readonly status: "private"; readonly detail: string }
   | { readonly status: "error"; readonly error: ProofdnsError };
+
+/** What one record says of what a claim is about. */
+export interface ProvenHash {
+  readonly logIndex: number;
+  readonly hash: Hash;
+}
 
 /** Whom the questions are put to. */
 export interface RecordAsker {
@@ -44,7 +52,8 @@ interface Group {
 /**
  * Holds claims against the checksum database. Of each module the complete list of versions is proven, which says at which index a version stands;
  * then the record there is proven in the database itself: what the index says of a hash counts for nothing without it. Verdicts are in
- * the order of the claims. Each module is looked up once, each record proven once.
+ * the order of the claims. Each module is looked up once, each record proven once. Where several records are of one version all of them are proven,
+ * and must agree.
  */
 export async function verifyClaims(
   claims: readonly Claim[],
@@ -61,7 +70,7 @@ export async function verifyClaims(
   );
   const subjects = [...modules.keys()].map((path): Subject => ({ kind: "module", path, withVersions: true }));
   const lists = [...modules.values()];
-  const queue: { group: Group; entry: VersionEntry }[] = [];
+  const queue: { group: Group; entries: readonly [VersionEntry, ...VersionEntry[]] }[] = [];
   const give = (group: Group, verdict: Verdict): void => {
     for (const index of group.indexes) verdicts[index] = verdict;
   };
@@ -76,18 +85,18 @@ export async function verifyClaims(
         continue;
       }
       const { answer, versions = [] } = outcome.lookup;
-      const entry = versions.find(({ version }) => version === group.version);
-      if (entry === undefined) give(group, { status: "absent", isModuleAbsent: answer.kind === "absent" });
-      else queue.push({ group, entry });
+      const [first, ...others] = versions.filter(({ version }) => version === group.version);
+      if (first === undefined) give(group, { status: "absent", isModuleAbsent: answer.kind === "absent" });
+      else queue.push({ group, entries: [first, ...others] });
     }
   });
   let next = 0;
   const work = async (): Promise<void> => {
     for (let item = queue[next++]; item !== undefined; item = queue[next++]) {
-      const { group, entry } = item;
-      const error = await prove(asker, group.path, entry);
+      const { group, entries } = item;
+      const error = await proveAll(asker, group.path, entries);
       for (const index of group.indexes) {
-        verdicts[index] = error === undefined ? compare(claims[index] as Claim, entry) : { status: "error", error };
+        verdicts[index] = error === undefined ? compare(claims[index] as Claim, entries) : { status: "error", error };
       }
       onProgress(++done, total + queue.length);
     }
@@ -123,17 +132,40 @@ function groupByModule(
   return new Map([...modules].map(([path, versions]) => [path, [...versions.values()]]));
 }
 
-async function prove(asker: RecordAsker, path: string, entry: VersionEntry): Promise<ProofdnsError | undefined> {
-  try {
-    await asker.proveRecord({ path, ...entry });
-    return undefined;
-  } catch (error) {
-    return asProofdnsError(error);
+/** One after the other: mostly there is one. A proof that fails goes before one that is missing. */
+async function proveAll(
+  asker: RecordAsker,
+  path: string,
+  entries: readonly VersionEntry[],
+): Promise<ProofdnsError | undefined> {
+  let missing: ProofdnsError | undefined;
+  for (const entry of entries) {
+    try {
+      await asker.proveRecord({ path, ...entry });
+    } catch (cause) {
+      const error = asProofdnsError(cause);
+      if (error.kind !== "unavailable") return error;
+      missing ??= error;
+    }
   }
+  return missing;
 }
 
-function compare(claim: Claim, { logIndex, zipHash, goModHash }: VersionEntry): Verdict {
-  const provenHash = claim.kind === "go.mod" ? goModHash : zipHash;
+function compare(claim: Claim, [first, ...others]: readonly [VersionEntry, ...VersionEntry[]]): Verdict {
+  const hashOf = ({ zipHash, goModHash }: VersionEntry): Hash => (claim.kind === "go.mod" ? goModHash : zipHash);
+  const isOther = ({ zipHash, goModHash }: VersionEntry): boolean =>
+    !equalBytes(zipHash, first.zipHash) || !equalBytes(goModHash, first.goModHash);
+  // What contradicts the very hash of the claim shows it best.
+  const other = others.find((entry) => !equalBytes(hashOf(entry), hashOf(first))) ?? others.find(isOther);
+  const { logIndex } = first;
+  const provenHash = hashOf(first);
+  if (other !== undefined) {
+    return {
+      status: "contradicted",
+      first: { logIndex, hash: provenHash },
+      other: { logIndex: other.logIndex, hash: hashOf(other) },
+    };
+  }
   return equalBytes(claim.hash, provenHash)
     ? { status: "proven", logIndex }
     : { status: "differs", logIndex, provenHash };

@@ -2,13 +2,16 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, it } from "node:test";
+import { describe, it, type TestContext } from "node:test";
 import { formatSpan, formatTime } from "../../src/cli/age-text.ts";
 import { InOrder } from "../../src/cli/in-order.ts";
 import { readInputFile } from "../../src/cli/input-file.ts";
 import { refuseExisting, writeOutputFile } from "../../src/cli/output-file.ts";
 import { printable } from "../../src/cli/printable.ts";
+import { makeVersionCommand } from "../../src/cli/version.ts";
+import { inlineInfo, makeElf } from "../go/images.ts";
 import { makeFolder } from "../service/world.ts";
+import { type Outcome, withEnvironment } from "./in-process.ts";
 
 const folder = makeFolder("cli-files");
 const at = (name: string): string => join(folder, name);
@@ -55,6 +58,48 @@ describe("files that a user names", () => {
       readInputFile("\u001b[31mred\0", 10, "the file"),
       (error: Error) => !/\p{Cc}/u.test(error.message),
     );
+  });
+});
+
+describe("binaries that `version` is to read", () => {
+  const run = async (t: TestContext, ...args: string[]): Promise<Outcome> => {
+    let [stdout, stderr] = ["", ""];
+    t.mock.method(console, "error", (text: string) => {
+      stderr += `${text}\n`;
+    });
+    t.mock.method(console, "log", (text: string) => {
+      stdout += `${text}\n`;
+    });
+    const code = await withEnvironment({}, async () => {
+      await makeVersionCommand().parseAsync(args, { from: "user" });
+    });
+    t.mock.restoreAll();
+    return { code, stdout, stderr };
+  };
+  const tool = Buffer.from(makeElf(inlineInfo("go1.24.3", "path\texample.com/a\n")));
+
+  it("are all told, and one that is cut off counts for the exit code, below a folder too", async (t) => {
+    mkdirSync(at("bin"));
+    writeFileSync(join(at("bin"), "cut"), tool.subarray(0, 100));
+    writeFileSync(join(at("bin"), "notes"), "no binary");
+    const none = await run(t, at("bin"));
+    assert.deepEqual([none.code, none.stdout], [2, ""]);
+    assert.match(none.stderr, /bin\/cut: the file is cut off/);
+    assert.equal((await run(t, "-h", at("bin"))).code, 2);
+    writeFileSync(join(at("bin"), "tool"), tool);
+    const some = await run(t, at("none"), at("bin"), join(at("bin"), "tool"));
+    assert.equal(some.code, 2);
+    assert.deepEqual(some.stdout.match(/tool: go1\.24\.3\n/g)?.length, 2);
+    assert.equal((await run(t, join(at("bin"), "tool"))).code, 0);
+  });
+
+  it("are refused with a sentence of our own where there is nothing", async (t) => {
+    for (const name of ["nosuch", "ten/nosuch"]) {
+      const { code, stderr } = await run(t, at(name));
+      assert.equal(code, 2);
+      assert.match(stderr, /^proofdns: there is no .*nosuch; name a Go binary, or a folder.*\[MALFORMED_INPUT\]\n$/);
+      assert.ok(!stderr.includes("ENOENT"));
+    }
   });
 });
 

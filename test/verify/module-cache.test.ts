@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { noClaims } from "../../src/verify/claim.ts";
@@ -64,6 +65,38 @@ describe("a module cache", () => {
       "v1.1.0.zip",
       "v1.2.0.mod",
     ]);
+  });
+
+  it("whose tree has a link in the place of a file has a hash that no module has, and both are named", {
+    skip: process.platform === "win32",
+  }, async () => {
+    const honest = await claimsOf(makeCache("example.com/x"));
+    const hashOf = ({ claims }: Awaited<ReturnType<typeof claimsOf>>): string =>
+      claims.filter(({ kind }) => kind === "tree").map(({ hash }) => formatH1(hash))[0] ?? "";
+    // The content that the link leads to is that of the file.
+    const outside = join(folder, "outside.go");
+    writeFileSync(outside, "package x\n");
+    const root = makeCache("example.com/x");
+    const file = join(root, "example.com", "x@v1.0.0", "x.go");
+    rmSync(file);
+    symlinkSync(outside, file);
+    const changed = await claimsOf(root);
+    assert.match(hashOf(changed), /^h1:/);
+    assert.notEqual(hashOf(changed), hashOf(honest));
+    assert.equal(changed.problems.length, 1);
+    const message = changed.problems[0]?.error.message ?? "";
+    assert.ok(message.includes(file) && message.includes("example.com/x@v1.0.0") && /symbolic link/.test(message));
+    // And where the name of a folder goes on as a line of what is hashed.
+    const sum = (text: string): string => createHash("sha256").update(text).digest("hex");
+    const two = makeCache("example.com/x");
+    writeFileSync(join(two, "example.com", "x@v1.0.0", "y.go"), "package y\n");
+    const forged = makeCache("example.com/x");
+    const tree = join(forged, "example.com", "x@v1.0.0");
+    rmSync(join(tree, "x.go"));
+    const deep = join(tree, `x.go\n${sum("package y\n")}  example.com`, "x@v1.0.0");
+    mkdirSync(deep, { recursive: true });
+    writeFileSync(join(deep, "y.go"), "package x\n");
+    assert.notEqual(hashOf(await claimsOf(forged)), hashOf(await claimsOf(two)));
   });
 
   it("is refused where there is none, or nothing in it", async () => {

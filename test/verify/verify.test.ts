@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import type { Client } from "../../src/client/client.ts";
 import type { BuildInfo } from "../../src/go/build-info.ts";
@@ -7,12 +9,14 @@ import { addBinaryClaims } from "../../src/verify/binary.ts";
 import { type Claims, noClaims } from "../../src/verify/claim.ts";
 import { addMissingLines } from "../../src/verify/go-mod.ts";
 import { addGoSumClaims } from "../../src/verify/go-sum.ts";
+import { readClaims } from "../../src/verify/inputs.ts";
 import { type RecordAsker, type Verdict, verifyClaims } from "../../src/verify/verify.ts";
 import { isProofdnsError, ProofdnsError } from "../../src/vindex/error.ts";
 import { formatH1 } from "../../src/vindex/record.ts";
 import { lying, type ZoneTransport } from "../attack/liars.ts";
 import type { World } from "../attack/world.ts";
 import { EPOCHS, makeWorld, records, Scene, sizeOf } from "../client/scene.ts";
+import { makeFolder } from "../service/world.ts";
 
 let world: World;
 let scene: Scene;
@@ -152,7 +156,11 @@ describe("lines of go.sum", () => {
     const { claims, passed } = claimsOf(
       `example.com/x v1.0.0 h2:${"A".repeat(44)}\nexample.com/x v1.0.0/go.mod h1:G7mAYYxgmS0lVkHyy2hEOLQCFB0DlQFTMLWggykrydY=\n`,
     );
-    assert.deepEqual([claims.length, passed.length], [0, 2]);
+    assert.equal(claims.length, 0);
+    assert.deepEqual(
+      passed.map(({ reason }) => reason),
+      ["other-hash", "empty-go-mod"],
+    );
   });
 
   it("are refused with their number if they are none", () => {
@@ -165,13 +173,43 @@ describe("lines of go.sum", () => {
       [`\ufeffexample.com/x v1.0.0 ${h1}`, /not a module path/],
       ["x".repeat(9000), /more than 8192/],
     ] as const) {
-      assert.throws(() => claimsOf(`\n${line}\n`), { code: "MALFORMED_INPUT", message: why });
+      const { claims, problems } = claimsOf(`\n${line}\nexample.com/y v1.0.0 ${h1}\n`);
+      assert.equal(problems[0]?.error.code, "MALFORMED_INPUT");
+      assert.match(problems[0]?.error.message ?? "", why);
+      assert.deepEqual([problems.length, problems[0]?.place], [1, { file: "go.sum", line: 2 }]);
+      assert.deepEqual([claims.length, claims[0]?.path], [1, "example.com/y"], "the line behind it is read");
     }
+  });
+
+  it("that are none are named up to a number, and the rest is counted", () => {
+    const { claims, problems } = claimsOf(`${"<<<<<<< HEAD\n".repeat(1000)}example.com/y v1.0.0 ${h1}\n`);
+    assert.deepEqual([claims.length, problems.length], [1, 21]);
+    assert.match(problems.at(-1)?.error.message ?? "", /go\.sum:1000: the last of 980 more lines/);
   });
 
   it("are read in time that grows with their number, whatever they hold", () => {
     const text = `${"example.com/x v1.0.0 ".padEnd(8000, " ")}\n`.repeat(2000);
-    assert.throws(() => claimsOf(text), { code: "MALFORMED_INPUT" });
+    assert.equal(claimsOf(text).problems.length, 21);
+  });
+});
+
+describe("a go.sum with lines that are none", () => {
+  it("is held against the checksum database all the same, so that no bad line hides a forged one", async () => {
+    const [text = ""] = covered.slice(-1);
+    const [zip = "", goMod = ""] = text.split("\n");
+    const forged = zip.replace(/h1:.*/, formatH1(new Uint8Array(32).fill(9)));
+    const file = join(makeFolder("verify-conflict"), "go.sum");
+    const bytes = Buffer.from(`<<<<<<< HEAD\n${forged}\n=======\n${goMod}\n>>>>>>> x\nZZ v1.0.0 h1:x\n`);
+    // A byte that is no UTF-8 spoils its line alone.
+    bytes[bytes.indexOf("ZZ")] = 0xff;
+    writeFileSync(file, bytes);
+    const { claims, problems } = await readClaims([file]);
+    assert.deepEqual(
+      problems.map(({ place }) => place.line),
+      [1, 3, 5, 6],
+    );
+    assert.match(problems.at(-1)?.error.message ?? "", /not UTF-8/);
+    assert.equal(statuses(await verifyClaims(claims, asker(scene.client(scene.server())))), "differs proven");
   });
 });
 
