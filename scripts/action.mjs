@@ -10,8 +10,14 @@ const main = fileURLToPath(new URL("../dist/cli/main.js", import.meta.url));
 const FAILS_FROM = { outdated: 1, unchecked: 2, failed: 3, never: 4 };
 
 function refuse(why) {
-  console.error(`proofdns action: ${why}`);
+  annotate(why);
   process.exit(2);
+}
+
+/** An error that the runner shows on the page of the run; what is data cannot begin another command. */
+function annotate(why) {
+  const text = why.replaceAll("%", "%25").replaceAll("\r", "%0D").replaceAll("\n", "%0A");
+  console.error(`::error title=proofdns::${text}`);
 }
 
 /** An input without the white space around it; undefined if it is empty. */
@@ -98,10 +104,11 @@ function run() {
 const { code, stdout } = await run();
 const { outdated, text } = readReport(stdout);
 for (const line of text) console.log(line);
-// A check that printed no summary was used wrongly: nothing is known then, and nothing is what is said.
+// Where something could not be checked none is no number: nothing is known then, and nothing is what is said.
+const known = outdated === 0 && code >= 2 ? undefined : outdated;
 if (process.env.GITHUB_OUTPUT)
-  appendFileSync(process.env.GITHUB_OUTPUT, `outdated=${outdated ?? ""}\nexit-code=${code}\n`);
+  appendFileSync(process.env.GITHUB_OUTPUT, `outdated=${known ?? ""}\nexit-code=${code}\n`);
 if (code >= failsFrom) {
-  console.error(`proofdns action: the check ended with ${code}, and fail-on is ${failOn}`);
+  annotate(`the check ended with ${code}, and fail-on is ${failOn}; its log says why`);
   process.exit(code);
 }

@@ -50,16 +50,23 @@ Exit codes, the highest that applies, whatever the output format:
 
 Environment:
   PROOFDNS_POLICY                     policy file or name, where --policy is not given
-  PROOFDNS_ZONE, PROOFDNS_SERVER      likewise for --zone and --server (several servers: separated by spaces)
+  PROOFDNS_ZONE, PROOFDNS_SERVER      likewise for --zone and --server (several servers: separated by spaces or commas)
   GOSUMDB, GONOSUMDB, GOPRIVATE       honoured, from the file of \`go env -w\` too: nothing about a private module is sent
   GOPROXY, GOMODCACHE, GOBIN, GOPATH  as the go command takes them
   XDG_CONFIG_HOME, XDG_STATE_HOME, XDG_CACHE_HOME
                                       folders of policies; of remembered heads and evidence; of cached answers
-  NO_COLOR, FORCE_COLOR               no colours, or colours off a terminal too
+  NO_COLOR, FORCE_COLOR               the first turns colours off, the second on where there is no terminal
   PROOFDNS_DEBUG                      print stack traces
 
 Begin with a policy that you got by a way that you trust:  proofdns policy add default FILE
 then, in a project:                                        proofdns check`;
+
+// Before any command is loaded: an older Node fails in the middle of an import, and its 1 would mean that something is newer.
+const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
+if (major < 20 || (major === 20 && minor < 19)) {
+  console.error(`proofdns: needs Node.js 20.19 or later, and this is ${process.versions.node}; install a newer one`);
+  process.exit(EXIT.unchecked);
+}
 
 const program = new Command("proofdns")
   .description("The latest version of a Go module in one DNS answer, with its proof.")
