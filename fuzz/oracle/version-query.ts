@@ -89,18 +89,10 @@ export function naiveQuery(
   const best = lowest ? (releases[0] ?? usable[0]) : (releases.at(-1) ?? usable.at(-1));
   if (best !== undefined) return best;
 
-  const mayBeUntagged =
-    query === "latest" ||
-    (query === "upgrade" && used === undefined) ||
-    (["upgrade", "patch"].includes(query) && used !== undefined && kindOf(used) === "pseudo");
+  // What differs from those words: a commit that anyone can have logged is never the answer beside a tag or another version in use.
+  if ((query === "upgrade" || query === "patch") && used !== undefined) return used;
+  const isUntagged = versions.every((version) => kindOf(version) === "pseudo");
+  if (!isUntagged || (query !== "latest" && query !== "upgrade")) return undefined;
   const stamp = (version: string): string => naiveVersion(version)?.timestamp ?? "";
-  const untagged = versions
-    .filter((version) => kindOf(version) === "pseudo")
-    .sort((a, b) => (stamp(a) < stamp(b) ? -1 : stamp(a) > stamp(b) ? 1 : naiveCompare(a, b)))
-    .at(-1);
-  const stays = query === "upgrade" || query === "patch";
-  if (mayBeUntagged && untagged !== undefined && accepts(untagged)) {
-    return stays && used !== undefined && stamp(untagged) < stamp(used) ? used : untagged;
-  }
-  return stays ? used : undefined;
+  return versions.sort((a, b) => (stamp(a) < stamp(b) ? -1 : stamp(a) > stamp(b) ? 1 : naiveCompare(a, b))).at(-1);
 }
