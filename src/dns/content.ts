@@ -63,9 +63,8 @@ export function computeContent(
     return subjectContent(meaning, zone, data, now, sha256, scratch);
   }
   const { ttls } = zone;
-  const base = BASE;
   const denial = (denied: readonly number[], ttl: number): ReplyContent => ({
-    ...base,
+    ...BASE,
     denied,
     ttl,
     rateClass: isByKey(meaning) ? RATE_CLASS.absence : RATE_CLASS.negative,
@@ -73,11 +72,11 @@ export function computeContent(
   const nxdomain = (ttl: number): ReplyContent => ({ ...denial([], ttl), rcode: RCODE.NXDOMAIN });
   // Type ANY is answered with one record that stands for all, wherever there is any (RFC 8482 §4.2).
   const hinfo: ReplyRecord = { owner: "qname", type: TYPE.HINFO, ttl: ttls.soa, rdata: HINFO_RDATA };
-  const any: ReplyContent = { ...base, answer: [hinfo], ttl: ttls.soa };
+  const any: ReplyContent = { ...BASE, answer: [hinfo], ttl: ttls.soa };
   const fixed = (records: readonly ReplyRecord[], additional = NO_RECORDS): ReplyContent => {
     if (type === TYPE.ANY && records.length > 0) return any;
     const answer = records.filter((record) => record.type === type);
-    if (answer.length > 0) return { ...base, answer, additional, ttl: answer[0]?.ttl ?? 0 };
+    if (answer.length > 0) return { ...BASE, answer, additional, ttl: answer[0]?.ttl ?? 0 };
     return denial(
       [...new Set(records.map((record) => record.type))].sort((a, b) => a - b),
       ttls.negative,
@@ -110,7 +109,7 @@ export function computeContent(
       if (rdata === undefined) return { ...denial([], ttl), ...lives };
       if (type === TYPE.ANY) return any;
       if (type !== TYPE.TXT) return { ...denial([TYPE.TXT], ttl), ...lives };
-      return { ...base, ...lives, answer: [{ owner: "qname", type, ttl, rdata }], ttl };
+      return { ...BASE, ...lives, answer: [{ owner: "qname", type, ttl, rdata }], ttl };
     }
     default: {
       // These names have a TXT whatever the index holds: its proof need not be made to say so.
@@ -124,7 +123,7 @@ export function computeContent(
       if (type === TYPE.ANY) return { ...any, staysFor, followsHead };
       if (type !== TYPE.TXT) return { ...denial([TYPE.TXT], Math.min(ttl, ttls.negative)), staysFor, followsHead };
       return {
-        ...base,
+        ...BASE,
         answer: [{ owner: "qname", type, ttl, rdata }],
         ttl,
         followsHead,

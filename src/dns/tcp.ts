@@ -1,8 +1,9 @@
-import { createServer, type ListenOptions, type Server, type Socket } from "node:net";
+import { createServer, type Server, type Socket } from "node:net";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { addressGroup, parseAskerAddress } from "./asker.ts";
 import { FrameBatch } from "./frame-batch.ts";
 import { type BindAddress, guardRespond, type ListenerEvent, type ListenerOptions, type Respond } from "./listener.ts";
+import { bindTcp, boundPort, idleTimeoutNow } from "./tcp-bind.ts";
 import { type ConnectionHost, TcpConnection } from "./tcp-connection.ts";
 
 /** Bounds of the TCP side. */
@@ -32,8 +33,6 @@ const QUERIES_PER_TURN = 128;
 /** Of these, what one connection may have: less if many wait, so that a single query is not behind thousands. */
 const MOST_PER_CONNECTION = 32;
 const LEAST_PER_CONNECTION = 4;
-/** Least idle timeout, in milliseconds: that of a server whose connections are all in use. */
-const LEAST_IDLE_TIMEOUT = 1000;
 /** Milliseconds that a connection has at least, to ask, before it may be closed for a new one. */
 const LEAST_STAY = 100;
 /** Milliseconds between checks of all connections, at most and while the listener closes. */
@@ -81,28 +80,13 @@ export class TcpListener {
     const server = createServer({ allowHalfOpen: true, noDelay: true, highWaterMark: 16 * 1024 });
     const listener = new TcpListener(server, options);
     server.on("connection", (socket) => listener.#accept(socket));
-    const listenOptions: ListenOptions & { reusePort?: boolean } = {
-      host: where.address,
-      port: where.port,
-      exclusive: true,
-      reusePort: where.reusePort === true,
-      ipv6Only: where.ipv6Only === true,
-    };
-    await new Promise<void>((resolve, reject) => {
-      server.once("error", reject);
-      server.listen(listenOptions, resolve);
-    });
-    server.removeAllListeners("error");
-    // Out of file descriptors, for one: the connection is lost, the server is not.
-    server.on("error", (error) => options.log("TCP socket", error));
+    await bindTcp(server, where, (error) => options.log("TCP socket", error));
     return listener;
   }
 
   /** The port that is bound. */
   get port(): number {
-    const address = this.#server.address();
-    if (address === null || typeof address === "string") throw new TypeError("not a listening TCP socket");
-    return address.port;
+    return boundPort(this.#server);
   }
 
   /** Connections that are open. */
@@ -113,9 +97,7 @@ export class TcpListener {
   /** Milliseconds that a connection may be idle just now. */
   get idleTimeout(): number {
     const { idleTimeout, maxConnections } = this.#limits;
-    const over = this.#connections.size / maxConnections - 0.5;
-    if (over <= 0) return idleTimeout;
-    return idleTimeout - 2 * over * (idleTimeout - Math.min(idleTimeout, LEAST_IDLE_TIMEOUT));
+    return idleTimeoutNow(idleTimeout, this.#connections.size, maxConnections);
   }
 
   /**

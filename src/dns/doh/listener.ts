@@ -1,11 +1,12 @@
 import { createServer as createHttpServer, type Server as HttpServer } from "node:http";
 import { performServerHandshake, type ServerOptions } from "node:http2";
-import { createServer, type ListenOptions, type Server, type Socket } from "node:net";
+import { createServer, type Server, type Socket } from "node:net";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { createServer as createTlsServer, type TLSSocket, type TlsOptions, type Server as TlsServer } from "node:tls";
 import { isProofdnsError, ProofdnsError } from "../../vindex/error.ts";
 import { addressGroup, parseAskerAddress } from "../asker.ts";
 import { type BindAddress, guardRespond, type ListenerEvent, type ListenerOptions } from "../listener.ts";
+import { bindTcp, boundPort, idleTimeoutNow } from "../tcp-bind.ts";
 import { DohConnection, type DohConnectionHost } from "./connection.ts";
 import { answerHttp1, answerHttp2, type DohAnswerer, MAX_HEAD } from "./exchange.ts";
 import { checkTlsFiles, type TlsFiles } from "./tls-files.ts";
@@ -36,7 +37,6 @@ export interface DohOptions extends ListenerOptions, DohLimits {
   readonly tls: TlsFiles | undefined;
 }
 
-const LEAST_IDLE_TIMEOUT = 1000;
 /** Milliseconds that a connection has at least before it may be closed for a new one: a TLS handshake takes some of them. */
 const LEAST_STAY = 500;
 const CHECK_INTERVAL = 500;
@@ -128,28 +128,13 @@ export class DohListener {
     const server = createServer({ noDelay: true });
     const listener = new DohListener(server, options);
     server.on("connection", (socket) => listener.#accept(socket));
-    const listenOptions: ListenOptions & { reusePort?: boolean } = {
-      host: where.address,
-      port: where.port,
-      exclusive: true,
-      reusePort: where.reusePort === true,
-      ipv6Only: where.ipv6Only === true,
-    };
-    await new Promise<void>((resolve, reject) => {
-      server.once("error", reject);
-      server.listen(listenOptions, resolve);
-    });
-    server.removeAllListeners("error");
-    // Out of file descriptors, for one: the connection is lost, the server is not.
-    server.on("error", (error) => options.log("DNS over HTTPS socket", error));
+    await bindTcp(server, where, (error) => options.log("DNS over HTTPS socket", error));
     return listener;
   }
 
   /** The port that is bound. */
   get port(): number {
-    const address = this.#server.address();
-    if (address === null || typeof address === "string") throw new TypeError("not a listening TCP socket");
-    return address.port;
+    return boundPort(this.#server);
   }
 
   /** Connections that are open. */
@@ -160,9 +145,7 @@ export class DohListener {
   /** Milliseconds that a connection may be idle just now. */
   get idleTimeout(): number {
     const { idleTimeout, maxConnections } = this.#limits;
-    const over = this.#connections.size / maxConnections - 0.5;
-    if (over <= 0) return idleTimeout;
-    return idleTimeout - 2 * over * (idleTimeout - Math.min(idleTimeout, LEAST_IDLE_TIMEOUT));
+    return idleTimeoutNow(idleTimeout, this.#connections.size, maxConnections);
   }
 
   /**
