@@ -102,9 +102,8 @@ function made(input: Input): void {
     ),
   );
   const judge = (): string | undefined => {
-    if (expectedKey !== key) return "BAD_SIGNATURE";
     if (a > b || hasProof === (a === b)) return "MALFORMED_EVIDENCE";
-    if (!isSigned) return "BAD_SIGNATURE";
+    if (expectedKey !== key || !isSigned) return "BAD_SIGNATURE";
     if (origin !== ORIGIN) return "BAD_PROOF";
     if (a === b) return equalBytes(older.root, newer.root) ? "BAD_PROOF" : undefined;
     const proof = a < 1 ? undefined : naiveConsistencyRoots(honest, a, b, old.root);

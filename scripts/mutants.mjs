@@ -10,9 +10,10 @@ import { mutants } from "../test/mutants/list.mjs";
 
 const TIMEOUT = 30_000;
 /** Files of vectors, and where a mistake in a file of src is found first: the rest is run only if it is not. */
-const FILES = ["map.json", "tree.json", "log.json", "dns.json", "client.json", "audit.json"];
+const FILES = ["map.json", "tree.json", "log.json", "dns.json", "client.json", "audit.json", "proof-file.json"];
 const LIKELY = [
   [/^audit|pruned-tree/, "audit.json"],
+  [/proof-file|proof-extra/, "proof-file.json"],
   [/^client|policy|cosignature|note|evidence|value/, "client.json"],
   [/payload|varint/, "dns.json"],
   [/path-proof|prefix-tree/, "tree.json"],

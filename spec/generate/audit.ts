@@ -415,6 +415,36 @@ function transitionVectors(): Vector[] {
     MALFORMED,
   );
 
+  // Steps 6 and 7 take one family, and one path, after the other: what is wrong with the first of two decides.
+  const withoutWay = (pairs: readonly Pair[], subject: string): Bytes => {
+    const end = leads(key(subject), pairs);
+    return tree(pairs, subjects.filter((other) => leads(key(other), pairs) !== end).map(key));
+  };
+  const [family1, family2] = ["gopkg.in/yaml.v*", "example.com/new/v*"].sort(byKey) as [string, string];
+  const familyEnds = subjects.filter((s) => s.endsWith("*")).map((s) => leads(key(s), all));
+  const alone = touchedOf(parts.records, oldMap(6).values, oldMap(6).families).paths.filter((p) => {
+    return oldMap(6).values.has(p) && !familyEnds.includes(hex(key(p)));
+  });
+  const [path1, path2] = [alone[0], alone.at(-1)] as [string, string];
+  if (path1 === path2) throw new Error("there are no two paths");
+  const inOrder = (name: string, broken: string, cut: string, code: string) => {
+    const { values, states } = oldMap(6);
+    const own = broken.endsWith("*") ? changed(values, broken, "x") : values;
+    const state = parts.states.findIndex((text) => new TextDecoder().decode(text) === states.get(broken));
+    const change = {
+      states: parts.states.map((text, i) => (i === state ? flip(text, -3, 1) : text)),
+      tree: withoutWay(pairsOf(own), cut),
+    };
+    const leaf = leafOf(mapRoot(pairsOf(own)), sizes[4] as number);
+    add(`order: ${name}`, 6, encode({ ...parts, ...change }), code, leaf);
+  };
+  inOrder("a family that is no value, then one whose way is left out", family1, family2, "BAD_VALUE");
+  inOrder("a family whose way is left out, then one that is no value", family2, family1, "BAD_PROOF");
+  inOrder("a path with a false state, then one whose way is left out", path1, path2, "BAD_STATE_TEXT");
+  inOrder("a path whose way is left out, then one with a false state", path2, path1, "BAD_PROOF");
+  inOrder("a family that is no value, and a path whose way is left out", family2, path1, "BAD_VALUE");
+  inOrder("a family whose way is left out, and a path with a false state", path1, family2, "BAD_PROOF");
+
   // Old maps that no honest operator has: their leaves are taken as given, and what they say is refused where it shows.
   const dishonest = (name: string, epoch: number, old: Partial<Old>, code: string, change: Partial<Parts> = {}) => {
     const map = { ...oldMap(epoch), ...old };
@@ -501,6 +531,27 @@ function transitionVectors(): Vector[] {
     ),
     states: changed(states, "example.com/a", state),
   });
+  const member = "example.com/big/v2";
+  const far = (big.states.get(member) as string)
+    .replace("n 1\n", "n 64\n")
+    .concat(`q v2.0.0-rc.1 999 ${unpadded(fill(1))} ${unpadded(fill(2))}\n`);
+  const farValue = (big.values.get(member) as string).replace(/ s=\S+/, ` s=${unpadded(sha256(utf8(far)))}`);
+  const farMap = {
+    ...big,
+    values: changed(big.values, member, farValue),
+    states: changed(big.states, member, far),
+  };
+  out.push({
+    name: "old map: a state that counts more records, and has a greater index, than the old size",
+    operation: "transition",
+    sumdbKey: keys.sumdb.vkey,
+    epoch: 3,
+    leaf: leafOf(mapRoot(pairsOf(farMap.values)), sizes[1] as number),
+    transition: hex(encode(partsOf(3, farMap))),
+    expect: {
+      leaf: leafOf(mapRoot(pairsOf(changed((maps[3] as GoMap).subjects, member, farValue))), sizes[2] as number),
+    },
+  } as Vector);
   dishonest("a value whose state is not canonical", 6, withState(`${a}\n`), "BAD_STATE_TEXT");
   dishonest("a value whose state counts one more", 6, withState(a.replace("n 2", "n 3")), "BAD_STATE_TEXT");
   dishonest(
@@ -620,6 +671,18 @@ function evidenceVectors(): Vector[] {
     { checkpoint: `${text}\n${noteLine(keys.otherLog, sign(keys.otherLog, text))}` },
     refused("BAD_SIGNATURE"),
   );
+  const right = noteLine(keys.log, sign(keys.log, text));
+  const wrongLine = noteLine(keys.log, sign(keys.otherLog, text));
+  edit(
+    "a right signature of the key on the checkpoint, then a wrong one",
+    { checkpoint: `${text}\n${right}${wrongLine}` },
+    refused("BAD_SIGNATURE"),
+  );
+  edit(
+    "a wrong signature of the key on the checkpoint, then a right one",
+    { checkpoint: `${text}\n${wrongLine}${right}` },
+    refused("BAD_SIGNATURE"),
+  );
   add("another log than expected", lie, refused("BAD_SIGNATURE"), { key: keys.otherLog.vkey });
   const noLeaf = { sumdb: keys.otherLog.vkey };
   add(
@@ -635,6 +698,10 @@ function evidenceVectors(): Vector[] {
   add("another checksum database than expected", lie, refused("BAD_SIGNATURE"), { sumdbKey: keys.otherLog.vkey });
   const missing = ["type", "kind", "log", "sumdb", "epoch", "checkpoint", "leaf", "proof", "oldLeaf", "oldProof"];
   for (const field of missing) edit(`without ${field}`, { [field]: undefined }, malformed);
+  edit("without oldLeaf and oldProof", { oldLeaf: undefined, oldProof: undefined }, malformed);
+  edit("a proof of 64 hashes", { proof: Array.from({ length: 64 }, () => base64(fill(9))) }, badProof);
+  edit("a proof of 65 hashes", { proof: Array.from({ length: 65 }, () => base64(fill(9))) }, malformed);
+  edit("an old proof of 65 hashes", { oldProof: Array.from({ length: 65 }, () => base64(fill(9))) }, malformed);
   edit("another type", { type: "proofdns-evidence/2" }, malformed);
   edit("another kind", { kind: "map" }, malformed);
   edit("a field that is none of its own", { more: 1 }, malformed);

@@ -157,6 +157,34 @@ export function twist(key: Key, message: string): Bytes {
   return out;
 }
 
+/** Points that are no public key (spec/README.md): those of small order, and second encodings of the neutral one. */
+export const WEAK_POINTS: readonly (readonly [name: string, encoding: Bytes])[] = [
+  ["order 1", concat(bytes(1), fill(0, 31))],
+  ["order 2", concat(bytes(0xec), fill(0xff, 30), bytes(0x7f))],
+  ["order 4", fill(0)],
+  ["order 8", ed25519.Point.fromHex("c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a").toBytes()],
+  ["order 1, with a y that is not reduced", concat(bytes(0xee), fill(0xff, 30), bytes(0x7f))],
+  ["order 1, with the sign of an x that is 0", concat(bytes(1), fill(0, 30), bytes(0x80))],
+];
+
+/** A key of such a point: nobody has its secret, and `signWeak` needs none. */
+export function weakKey(name: string, type: number, publicKey: Bytes): Key {
+  const id = keyId(name, type, publicKey);
+  return { name, type, seed: new Uint8Array(0), publicKey, id, vkey: vkey(name, id, concat(bytes(type), publicKey)) };
+}
+
+/** A signature that fits the equation of Ed25519 under a key of small order: [k]A vanishes where 8 divides k, so R = [S]B. */
+export function signWeak(key: Key, message: string): Bytes {
+  for (let s = 1; ; s++) {
+    const r = ed25519.Point.BASE.multiply(BigInt(s)).toBytes();
+    const digest = createHash("sha512")
+      .update(concat(r, key.publicKey, utf8(message)))
+      .digest();
+    const k = new Uint8Array(digest).reduceRight((value, byte) => (value << 8n) | BigInt(byte), 0n) % L;
+    if (k % 8n === 0n) return concat(r, bytes(s & 0xff, s >> 8), fill(0, 30));
+  }
+}
+
 /** A signature line of a note. */
 export function noteLine(key: Pick<Key, "name" | "id">, blob: Bytes): string {
   return `\u2014 ${key.name} ${base64(concat(key.id, blob))}\n`;

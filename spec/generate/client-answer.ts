@@ -870,6 +870,9 @@ export function answerVectors(heads: readonly HeadVector[]): Vector[] {
     null,
     M,
   );
+  const odd = `n 1\np ${h(1)}\nr v0.9.0 5 ${h(1)} ${h(2)}\nr v1.0.0 5 ${h(3)} ${h(4)}\n`;
+  const oddValue = `v=v1.0.0 i=5 h=${h(3)} m=${h(4)} s=${unpadded(sha256(utf8(odd)))}; v=v0.9.0 i=5`;
+  withState("state: more lines than records, and one index on two of them", odd, said(oddValue), oddValue, null, M);
   add("a state that is right", { subject: module_(P, true), answer: log.answer(E, P, S) }, said(trueValue));
   for (const path_ of [
     "example.com/pseudo",

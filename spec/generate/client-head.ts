@@ -10,11 +10,14 @@ import {
   makeKey,
   malleate,
   sign,
+  signWeak,
   twist,
   uv,
   vkey,
+  WEAK_POINTS,
+  weakKey,
 } from "./bytes.ts";
-import { checkpointText, leafText, treeHeadText } from "./log.ts";
+import { checkpointText, cosignatureText, leafText, treeHeadText } from "./log.ts";
 import { coverHashes, leafHash, peaks, rootOfPeaks } from "./merkle.ts";
 import { cosign, cosignatureSection, hashSection, headSection, sorted, TAG } from "./payload.ts";
 import type { Vector } from "./vector.ts";
@@ -149,6 +152,49 @@ export const BAD_TRUST: readonly (readonly [name: string, change: Partial<Common
     "MALFORMED_POLICY",
   ],
   ["a policy with a control character", { policy: text(policies.clock, "# \u0001") }, "MALFORMED_POLICY"],
+  ["a policy with the byte 0x7F", { policy: text(policies.clock, "# \u007f") }, "MALFORMED_POLICY"],
+  ["a policy with lines that end in CR LF", { policy: policies.clock.replaceAll("\n", "\r\n") }, "MALFORMED_POLICY"],
+  [
+    "a policy with two logs of one name",
+    { policy: text(policies.clock, `log ${keys.otherLog.vkey}`) },
+    "MALFORMED_POLICY",
+  ],
+  [
+    "a policy with the public key of its log under another name",
+    { policy: text(policies.clock, `log ${makeKey("other.example.org/p1", 1, 1).vkey}`) },
+    "MALFORMED_POLICY",
+  ],
+  [
+    "a policy with the public key of a witness under another name",
+    { policy: text(policies.clock, `witness c ${makeKey("c.example.org", 4, 2).vkey}`) },
+    "MALFORMED_POLICY",
+  ],
+  [
+    "a policy with a log line of three items",
+    { policy: `${LOG_LINE.trim()} https://l.example.org/ more\n${CLOCK_LINE}quorum clock\n` },
+    "MALFORMED_POLICY",
+  ],
+  ["a policy with a log line of no item", { policy: text(policies.clock, "log") }, "MALFORMED_POLICY"],
+  [
+    "a policy with a witness line of four items",
+    { policy: `${LOG_LINE}${CLOCK_LINE.trim()} https://l.example.org/ more\nquorum clock\n` },
+    "MALFORMED_POLICY",
+  ],
+  ["a policy with a witness line of one item", { policy: text(policies.clock, "witness w1") }, "MALFORMED_POLICY"],
+  [
+    "a policy with a quorum line of two items",
+    { policy: `${LOG_LINE}${CLOCK_LINE}quorum clock clock\n` },
+    "MALFORMED_POLICY",
+  ],
+  ["a policy with a quorum line of no item", { policy: `${LOG_LINE}${CLOCK_LINE}quorum\n` }, "MALFORMED_POLICY"],
+  ["a policy with a group called none", { policy: text(policies.clock, "group none any clock") }, "MALFORMED_POLICY"],
+  [
+    "a policy with a group called as its witness",
+    { policy: text(policies.clock, "group clock any clock") },
+    "MALFORMED_POLICY",
+  ],
+  ["a policy with 10,000 line feeds", { policy: lines(10_000) }, "MALFORMED_POLICY"],
+  ["a policy with 1,001 groups", { policy: groups(1_001) }, "MALFORMED_POLICY"],
   [
     "a policy with the log of another zone",
     { policy: `log ${makeKey("m.example.org/p1", 1, 1).vkey}\n${CLOCK_LINE}quorum clock\n` },
@@ -174,6 +220,19 @@ export const BAD_TRUST: readonly (readonly [name: string, change: Partial<Common
   ],
   ["a sumdb key with an upper-case key id", { sumdbKey: upperId() }, "MALFORMED_VERIFIER_KEY"],
 ];
+
+/** A policy with so many line feeds. */
+function lines(count: number): string {
+  return `${policies.clock}${"\n".repeat(count - policies.clock.split("\n").length + 1)}`;
+}
+
+/** A policy with so many groups, each a member of the next. */
+function groups(count: number): string {
+  return text(
+    policies.clock,
+    ...Array.from({ length: count }, (_, i) => `group g${i} any ${i === 0 ? "clock" : `g${i - 1}`}`),
+  );
+}
 
 function shortKey(length: number): string {
   const key = fill(7, length);
@@ -408,6 +467,14 @@ export function headVectors(): HeadVector[] {
   ok("a smaller maxAge", log.ask(9, { cosignatures: [["clock", NOW - 100]] }), 9, { maxAge: 100 }, NOW - 100);
   ok("a policy with comments, blank lines, tabs and other logs", log.ask(9), 9, {
     policy: `# a policy\n\nlog ${makeKey("other.example.org/p1", 1, 8).vkey} https://other.example.org/\n\t${LOG_LINE}${CLOCK_LINE.replaceAll(" ", "\t ")}group g any clock\n quorum g \n`,
+  });
+
+  ok("a policy whose last line has no line feed", log.ask(9), 9, { policy: policies.clock.trimEnd() });
+  ok("a policy with 9,999 line feeds", log.ask(9), 9, { policy: lines(9_999) });
+  ok("a policy with 1,000 groups", log.ask(9), 9, { policy: groups(1_000) });
+  const [, neutral] = WEAK_POINTS[0] as (typeof WEAK_POINTS)[number];
+  ok("a policy with keys that no signature fits, which nobody needs", log.ask(9), 9, {
+    policy: `log ${weakKey("other.example.org/p1", 1, neutral).vkey}\n${LOG_LINE}${CLOCK_LINE}witness w1 ${weakKey("w1.example.org", 4, fill(0xff)).vkey}\ngroup g any clock w1\nquorum g\n`,
   });
 
   // A tree as large as numbers go: nothing is known of it but its peaks.
@@ -1046,6 +1113,29 @@ export function headVectors(): HeadVector[] {
   add("a head without a quorum, since", log.ask(9, { since: 5, cosignatures: [] }), refused("NO_QUORUM"), {
     memory: log.memory(5),
   });
+
+  // Keys under which everybody can sign.
+  for (const [name, point] of WEAK_POINTS) {
+    const logKey = weakKey(ORIGIN, 1, point);
+    badLog(`a log key of ${name}`, raw(log.head(9, { parts: { logSignature: signWeak(logKey, log.checkpoint(9)) } })), {
+      policy: policies.clock.replace(keys.log.vkey, logKey.vkey),
+    });
+    const clock = weakKey(keys.clock.name, 4, point);
+    const signature = signWeak(clock, cosignatureText(log.checkpoint(9), NOW - 60));
+    add(
+      `a cosigner's key of ${name}`,
+      raw(log.head(9, { made: [{ keyId: clock.id, time: NOW - 60, signature }] })),
+      refused("BAD_COSIGNATURE"),
+      { policy: policies.clock.replace(keys.clock.vkey, clock.vkey) },
+    );
+    const sumdbKey = weakKey(keys.sumdb.name, 1, point);
+    const signed = log.fork(9, (old) => {
+      const sumdbSignature = signWeak(sumdbKey, treeHeadText(old.sumdbSize, old.sumdbRoot));
+      const leaf = leafText(old.mapRoot, old.sumdbSize, old.sumdbRoot, sumdbSignature, sumdbKey);
+      return { ...old, sumdbSignature, leaf };
+    });
+    add(`a sumdb key of ${name}`, signed.ask(9), refused("BAD_SUMDB_SIGNATURE"), { sumdbKey: sumdbKey.vkey });
+  }
 
   // §3.10
   const missing = (name: string, h: HeadFields, m: number, code = "CONSISTENCY_MISSING") =>

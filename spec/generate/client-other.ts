@@ -1,4 +1,19 @@
-import { type Bytes, base64, bytes, concat, fill, flip, hex, type Key, malleate, noteLine, sign } from "./bytes.ts";
+import {
+  type Bytes,
+  base64,
+  bytes,
+  concat,
+  fill,
+  flip,
+  hex,
+  type Key,
+  malleate,
+  noteLine,
+  sign,
+  signWeak,
+  WEAK_POINTS,
+  weakKey,
+} from "./bytes.ts";
 import { COMMON, type HeadVector, refused } from "./client-head.ts";
 import { checkpointText, treeHeadText } from "./log.ts";
 import { consistencyProof, logRoot } from "./merkle.ts";
@@ -13,6 +28,7 @@ import {
   type MemoryFields,
   makeEpoch,
   NOW,
+  ORIGIN,
   policies,
   world,
 } from "./world.ts";
@@ -44,10 +60,13 @@ function sumdbVectors(heads: readonly HeadVector[]): Vector[] {
     name: string,
     memory: MemoryFields | null,
     head: HeadFields,
-    proof: Bytes,
+    payload: Bytes | null,
     expect: unknown,
     common: CommonChange = {},
-  ) => out.push({ name, operation: "sumdb", ...COMMON, ...common, memory, head, proof: hex(proof), expect } as Vector);
+  ) => {
+    const proof = payload === null ? null : hex(payload);
+    out.push({ name, operation: "sumdb", ...COMMON, ...common, memory, head, proof, expect } as Vector);
+  };
   const size = (epoch: number) => log.epoch(epoch).sumdbSize;
   const grown = (m: number, e: number) => logProof(sumdbHashes(Math.min(size(m), size(e)), Math.max(size(m), size(e))));
   for (const [m, e] of [
@@ -63,10 +82,17 @@ function sumdbVectors(heads: readonly HeadVector[]): Vector[] {
   }
   add("back to a smaller head", log.memory(12), log.ask(8, { asked: 8, beside: 12 }), grown(12, 8), "ok");
   add("the same epoch", log.memory(9), log.ask(9, { since: 9 }), logProof([]), "ok");
+  add("the same epoch, without a payload", log.memory(9), log.ask(9, { since: 9 }), null, "ok");
+  add("the same epoch, with a payload that is none", log.memory(9), log.ask(9, { since: 9 }), bytes(0xff), "ok");
+  const fromNothing = log.fork(1, (old) => (old === log.epoch(1) ? makeEpoch([], 0, logRoot([])) : old));
+  const grownFromNothing = fromNothing.ask(9, { since: 1 });
+  add("from an empty sumdb, without a payload", fromNothing.memory(1), grownFromNothing, null, "ok");
+  add("from an empty sumdb, with a payload that is none", fromNothing.memory(1), grownFromNothing, bytes(0xff), "ok");
   const ask = (m: number, e: number) => [log.memory(m), log.ask(e, { since: m })] as const;
   const [m5, h9] = ask(5, 9);
   const proof = sumdbHashes(10, 816);
   const malformed = (name: string, payload: Bytes) => add(name, m5, h9, payload, refused("MALFORMED_ANSWER"));
+  add("no payload at all", m5, h9, null, refused("CONSISTENCY_MISSING"));
   malformed("no payload", new Uint8Array(0));
   malformed("a byte more", concat(logProof(proof), bytes(0)));
   malformed("a hash missing", logProof(proof.slice(1)));
@@ -453,6 +479,12 @@ function evidenceVectors(): Vector[] {
     keys.sumdb.vkey,
   );
   const stranger = noteLine(keys.otherLog, fill(1, 64));
+  const own = (text: string) => noteLine(keys.log, sign(keys.log, text));
+  add(
+    "the signature of the key twice",
+    { ...same, notes: [`${log.note(9)}${own(log.checkpoint(9))}`, fork.note(9)] },
+    "ok",
+  );
   add("signatures of other keys are ignored", { ...same, notes: [`${log.note(9)}${stranger}`, fork.note(9)] }, "ok");
 
   const malformed = (name: string, evidence: unknown) => add(name, evidence, refused("MALFORMED_EVIDENCE"));
@@ -491,11 +523,35 @@ function evidenceVectors(): Vector[] {
     notes: [log.note(9), note(`${fork.checkpoint(9)}extension\n`, keys.log)],
   });
   malformed("the larger tree first", { ...larger, notes: larger.notes.toReversed() });
+  malformed("129 hashes", { ...larger, consistency: Array.from({ length: 129 }, () => larger.consistency[0]) });
+  add(
+    "the larger tree first, and another key is expected",
+    { ...larger, notes: larger.notes.toReversed() },
+    refused("MALFORMED_EVIDENCE"),
+    keys.otherLog.vkey,
+  );
 
   const badSignature = (name: string, evidence: unknown, key?: string) =>
     add(name, evidence, refused("BAD_SIGNATURE"), key);
   badSignature("another key is expected", same, keys.otherLog.vkey);
   badSignature("a sumdb's key is expected", same, keys.sumdb.vkey);
+  const wrongLine = noteLine(keys.log, flip(sign(keys.log, log.checkpoint(9)), 9));
+  badSignature("a right signature of the key, then a wrong one", {
+    ...same,
+    notes: [`${log.note(9)}${wrongLine}`, fork.note(9)],
+  });
+  badSignature("a wrong signature of the key, then a right one", {
+    ...same,
+    notes: [`${log.checkpoint(9)}\n${wrongLine}${own(log.checkpoint(9))}`, fork.note(9)],
+  });
+  for (const [name, point] of WEAK_POINTS) {
+    const weak = weakKey(ORIGIN, 1, point);
+    const notes = [log, fork].map((one) => {
+      const text = one.checkpoint(9);
+      return `${text}\n${noteLine(weak, signWeak(weak, text))}`;
+    });
+    badSignature(`a key of ${name}`, { ...TYPE, key: weak.vkey, notes }, weak.vkey);
+  }
   badSignature("a note that is signed by another key", { ...same, notes: [log.note(9), fork.note(9, keys.otherLog)] });
   badSignature("both notes are signed by another key", {
     ...same,
@@ -558,6 +614,7 @@ function evidenceVectors(): Vector[] {
   badProof("a proof of another tree", { ...larger, consistency: log.consistencyHashes(9, 14).map(base64) });
   badProof("an old root that the proof does not give", { ...larger, oldRoot: base64(fill(1)) });
   badProof("a hash too few", { ...larger, consistency: larger.consistency.slice(0, -1) });
+  badProof("128 hashes", { ...larger, consistency: Array.from({ length: 128 }, () => larger.consistency[0]) });
   badProof("a hash too many", { ...larger, consistency: [...larger.consistency, base64(fill(1))] });
   badProof("a turned bit in the proof", {
     ...larger,

@@ -217,6 +217,7 @@ export function logVectors(): Vector[] {
   );
   include("an index that is not in the tree", 21, 21, path, BAD, root21);
   include("an index in the empty tree", 0, 0, [], BAD, sha256());
+  include("an index that is not in the tree, without a hash", 22, 21, [], BAD, root21);
 
   const grow = (
     name: string,
@@ -278,6 +279,10 @@ export function logVectors(): Vector[] {
       power.map((h, j) => (j === i ? flip(h, 31) : h)),
       BAD,
     );
+  grow("from nothing", 0, 40, [], MALFORMED);
+  grow("from nothing, with the proof of another size", 0, 40, proof, MALFORMED);
+  grow("from nothing to nothing", 0, 0, [], MALFORMED);
+  grow("to a smaller size", 40, 21, proof, MALFORMED);
   grow("equal sizes and other roots", 21, 21, [], BAD, root21, flip(root21, 0));
   grow("another old root", 21, 40, proof, BAD, flip(root21, 0));
   grow("another old root of a power of two", 8, 40, power, BAD, flip(logRoot(leaves.slice(0, 8)), 0));

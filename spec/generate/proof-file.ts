@@ -1,11 +1,11 @@
-import { type Bytes, base64, bytes, concat, flip, hex, makeKey, noteLine, sign, utf8, uv } from "./bytes.ts";
+import { type Bytes, base64, bytes, concat, fill, flip, hex, makeKey, noteLine, sign, utf8, uv } from "./bytes.ts";
 import { pages, recordProof } from "./client-answer.ts";
 import { COMMON, type Common, refused } from "./client-head.ts";
-import { uint64 } from "./log.ts";
+import { checkpointText, leafText, uint64 } from "./log.ts";
 import { inclusionProof } from "./merkle.ts";
 import { cosign, type Entry, logProof, page, TAG, textSection } from "./payload.ts";
 import type { Vector } from "./vector.ts";
-import { keys, NOW, policies, world } from "./world.ts";
+import { keys, type Log, NOW, policies, world } from "./world.ts";
 
 /** Vectors of proof-file.md. */
 
@@ -35,8 +35,9 @@ function parts(
   sections: readonly Section[],
   epoch = E,
   cosigners: readonly (keyof typeof keys)[] = ["clock"],
+  ofLog: Log = log,
 ): FileParts {
-  const checkpoint = log.checkpoint(epoch);
+  const checkpoint = ofLog.checkpoint(epoch);
   const cosignatures = cosigners.map((name, i) => cosignatureLine(name, checkpoint, NOW - 60 - i));
   return {
     type: "c2sp.org/tlog-proof@v1",
@@ -44,14 +45,18 @@ function parts(
     sections,
     extra: "",
     index: String(epoch - 1),
-    hashes: inclusionProof(epoch - 1, log.leaves.slice(0, epoch)),
+    hashes: inclusionProof(epoch - 1, ofLog.leaves.slice(0, epoch)),
     checkpoint,
     signatures: noteLine(keys.log, sign(keys.log, checkpoint)) + cosignatures.join(""),
   };
 }
 
 function cosignatureLine(name: keyof typeof keys, checkpoint: string, time: number): string {
-  return noteLine(keys[name], concat(uint64(time), cosign(keys[name], checkpoint, time).signature));
+  return noteLine(keys[name], cosignatureBlob(name, checkpoint, time));
+}
+
+function cosignatureBlob(name: keyof typeof keys, checkpoint: string, time: number): Bytes {
+  return concat(uint64(time), cosign(keys[name], checkpoint, time).signature);
 }
 
 function fileOf(p: FileParts): string {
@@ -90,9 +95,9 @@ export function proofFileVectors(): Vector[] {
     name: string,
     text: string,
     expect: unknown,
-    options: Partial<Common> & { wanted?: string; clock?: number } = {},
+    options: Partial<Common> & { wanted?: string; clock?: number; repeat?: readonly [number, string, number] } = {},
   ) => {
-    const { wanted = null, clock = null, ...common } = options;
+    const { wanted = null, clock = null, repeat, ...common } = options;
     out.push({
       name,
       operation: "proof-file",
@@ -101,8 +106,17 @@ export function proofFileVectors(): Vector[] {
       now: clock,
       subject: wanted,
       text,
+      ...(repeat === undefined ? {} : { repeat }),
       expect,
     } as Vector);
+  };
+  /** A file with a long run of one text, which is cut out and put in again. */
+  const addLong = (name: string, text: string, what: string, expect: unknown, wanted: string) => {
+    const at = text.indexOf(what.repeat(1000));
+    let end = at;
+    while (text.startsWith(what, end)) end += what.length;
+    const times = (end - at) / what.length;
+    add(name, text.slice(0, at) + text.slice(end), expect, { wanted, repeat: [at, what, times] });
   };
   const said = (name: string, more: object = {}) => ({
     subject: name,
@@ -128,6 +142,15 @@ export function proofFileVectors(): Vector[] {
   const withRecord = parts([...moduleSections, ...latest.sections]);
   const list = pages(world.module(E, THREE));
   const state = textSection(TAG.state, world.state(E, THREE));
+  /** Pages of so many records each; after the module's own one that follows. */
+  const paged = (...lengths: readonly number[]): Bytes[] => {
+    const own = world.module(E, THREE).map(({ index, version, zipHash, goModHash }): Entry => {
+      return { index, version: version.text, zipHash, goModHash };
+    });
+    const last = own.at(-1) as Entry;
+    const entries = [...own, { ...last, index: Number(last.index) + 1 }];
+    return lengths.map((length) => page(entries.splice(0, length)));
+  };
   const VERSIONS = `versions ${THREE}`;
   const versionSections = (sent: readonly Bytes[]): Section[] => [
     subject(VERSIONS),
@@ -185,6 +208,47 @@ export function proofFileVectors(): Vector[] {
     said(MODULE, { value, ageTime: NOW - 61 }),
     { policy: policies.both },
   );
+  const logLine = noteLine(keys.log, sign(keys.log, honest.checkpoint));
+  const clockLine = cosignatureLine("clock", honest.checkpoint, NOW - 60);
+  const strangerLine = noteLine(keys.stranger, bytes(1));
+  const signedBy = (...lines: string[]) => fileOf({ ...honest, signatures: lines.join("") });
+  const times = (count: number, line: string) => Array.from({ length: count }, () => line);
+  add("signature lines in another order", signedBy(clockLine, strangerLine, logLine), said(MODULE, { value }));
+  add("100 signature lines", signedBy(logLine, ...times(98, strangerLine), clockLine), said(MODULE, { value }));
+  const lineOf = (name: string, id: Bytes, blob: Bytes) => noteLine({ name, id }, blob);
+  const otherLines: readonly (readonly [string, string])[] = [
+    ["a line of the log's name with another key id", lineOf(keys.log.name, keys.otherLog.id, fill(1, 64))],
+    ["a line of the log's key id with another name", lineOf("m.example.org/p1", keys.log.id, fill(1, 64))],
+    ["a line of a witness's name with another key id", lineOf(keys.clock.name, keys.w1.id, fill(1, 71))],
+    ["a line of a witness's key id with another name", lineOf("m.example.org/clock", keys.clock.id, fill(1, 71))],
+  ];
+  for (const [name, line] of otherLines) add(name, signedBy(line, logLine, line, clockLine), said(MODULE, { value }));
+  const late = 2 ** 53 - 1;
+  add(
+    "a time of 2^53 - 1",
+    signedBy(logLine, cosignatureLine("clock", honest.checkpoint, late)),
+    said(MODULE, { value, ageTime: late }),
+  );
+  add(
+    "no clock, and two cosigners whose times lie further apart than maxAge",
+    signedBy(logLine, clockLine, cosignatureLine("w1", honest.checkpoint, 1)),
+    said(MODULE, { value, ageTime: 1 }),
+    { policy: policies.both },
+  );
+  for (const code of [0x80, 0x9f, 0x180e, 0x200b]) {
+    const line = lineOf(`m${String.fromCharCode(code)}n`, keys.stranger.id, bytes(1));
+    add(
+      `a signature line of a key name with U+${code.toString(16).toUpperCase().padStart(4, "0")}`,
+      signedBy(logLine, line, clockLine),
+      said(MODULE, { value }),
+    );
+  }
+  add(
+    "a time of 1",
+    signedBy(logLine, cosignatureLine("clock", honest.checkpoint, 1)),
+    said(MODULE, { value, ageTime: 1 }),
+  );
+  add("a clock at the end of maxAge", fileOf(honest), said(MODULE, { value }), { clock: NOW, maxAge: 60 });
   add("a clock within the window", fileOf(honest), said(MODULE, { value }), { clock: NOW });
   add("no clock, however short the window", fileOf(honest), said(MODULE, { value }), { maxAge: 1 });
 
@@ -203,7 +267,6 @@ export function proofFileVectors(): Vector[] {
     ["an index beyond the tree", fileOf({ ...honest, index: "9" })],
     ["a hash too few", fileOf({ ...honest, hashes: honest.hashes.slice(1) })],
     ["a hash too many", fileOf({ ...honest, hashes: [...honest.hashes, ...honest.hashes] })],
-    ["64 hashes", fileOf({ ...honest, hashes: Array.from({ length: 64 }, () => honest.hashes[0] as Bytes) })],
     ["a hash of 31 bytes", fileOf({ ...honest, hashes: [(honest.hashes[0] as Bytes).slice(1)] })],
     ["no blank line", fileOf(honest).replaceAll("\n\n", "\n")],
     ["a checkpoint without a signature", fileOf({ ...honest, signatures: "" })],
@@ -213,9 +276,28 @@ export function proofFileVectors(): Vector[] {
       "a cosignature of 71 bytes",
       fileOf({
         ...honest,
-        signatures: noteLine(keys.log, sign(keys.log, honest.checkpoint)) + noteLine(keys.clock, new Uint8Array(71)),
+        signatures: logLine + noteLine(keys.clock, cosignatureBlob("clock", honest.checkpoint, NOW - 60).slice(0, -1)),
       }),
     ],
+    [
+      "a cosignature of 73 bytes",
+      signedBy(logLine, noteLine(keys.clock, concat(cosignatureBlob("clock", honest.checkpoint, NOW - 60), bytes(0)))),
+    ],
+    ["a cosignature of time 0", signedBy(logLine, cosignatureLine("clock", honest.checkpoint, 0))],
+    ["a cosignature of time 2^53", signedBy(logLine, cosignatureLine("clock", honest.checkpoint, 2 ** 53))],
+    ...[0x7f, 0x85, 0xa0, 0x2003, 0x3000, 0xfeff].map((code): [string, string] => [
+      `a signature line of a key name with U+${code.toString(16).toUpperCase().padStart(4, "0")}`,
+      signedBy(logLine, lineOf(`m${String.fromCharCode(code)}n`, keys.stranger.id, bytes(1)), clockLine),
+    ]),
+    ["a signature line of no key name", signedBy(logLine, lineOf("", keys.stranger.id, bytes(1)), clockLine)],
+    [
+      "a signature line of a key name with a plus",
+      signedBy(logLine, lineOf("m+n", keys.stranger.id, bytes(1)), clockLine),
+    ],
+    ["a signature line of four bytes", signedBy(logLine, lineOf("m", keys.stranger.id, new Uint8Array(0)), clockLine)],
+    ["a subject after a byte order mark", fileOf(parts([subject(`\ufeff${MODULE}`), ...moduleSections.slice(1)]))],
+    ["a leaf that is not UTF-8", fileOf(parts([subject(MODULE), [2, bytes(0xc3, 0x28)], answer(log.answer(E, P))]))],
+    ["101 signature lines", signedBy(logLine, ...times(99, strangerLine), clockLine)],
     [
       "two cosignatures of one witness",
       fileOf({ ...honest, signatures: honest.signatures + cosignatureLine("clock", honest.checkpoint, NOW - 90) }),
@@ -254,7 +336,11 @@ export function proofFileVectors(): Vector[] {
     ["a page that was not asked for", fileOf(parts([...moduleSections, [4, pages(world.module(E, P))[0] as Bytes]]))],
     ["a page too few", fileOf(parts(versionSections(list.slice(0, -1))))],
     ["a page too many", fileOf(parts(versionSections([...list, list[0] as Bytes])))],
-    ["1,025 sections", fileOf(parts(versionSections(Array.from({ length: 1022 }, () => new Uint8Array(0)))))],
+    ["a record more on the last page", fileOf(parts(versionSections(paged(256, 256, 4))))],
+    ["a record too few on the last page", fileOf(parts(versionSections(paged(256, 256, 2))))],
+    ["a record too few on the first page", fileOf(parts(versionSections(paged(255, 256, 4))))],
+    ["pages of which the shorter one stands first", fileOf(parts(versionSections(paged(3, 256, 256))))],
+    ["a page too few, of which one does not decode", fileOf(parts(versionSections([bytes(11, 2), list[1] as Bytes])))],
     [
       "a page of an absent module",
       fileOf(parts([subject(`versions ${gone}`), leaf(), answer(log.answer(E, gone)), [4, list[0] as Bytes]])),
@@ -265,6 +351,116 @@ export function proofFileVectors(): Vector[] {
     ],
   ];
   for (const [name, text] of malformed) add(name, text, refused("MALFORMED_PROOF"));
+  add(
+    "a record of an absent module, which does not decode",
+    fileOf(
+      parts([subject(`module ${gone}`), leaf(), answer(log.answer(E, gone)), [5, bytes(11, 2)], [6, bytes(11, 2)]]),
+    ),
+    refused("MALFORMED_PROOF"),
+  );
+  add(
+    "a record of an absent module, and the answer is that of another one",
+    fileOf(parts([subject(`module ${gone}`), leaf(), answer(log.answer(E, `${gone}-other`)), ...latest.sections])),
+    refused("BAD_PROOF"),
+  );
+  add(
+    "a page that does not decode",
+    fileOf(parts(versionSections([...list.slice(0, -1), bytes(11, 2)]))),
+    refused("MALFORMED_ANSWER"),
+  );
+  add(
+    "a page that does not decode, after one that is too short",
+    fileOf(parts(versionSections([paged(255)[0] as Bytes, list[1] as Bytes, bytes(11, 2)]))),
+    refused("MALFORMED_ANSWER"),
+  );
+
+  // Limits: the last that passes is refused for what comes next, the subject.
+  const OTHER = "module example.com/other";
+  const limit = (name: string, text: string, isWithin: boolean) =>
+    add(name, text, refused(isWithin ? "BAD_PROOF" : "MALFORMED_PROOF"), { wanted: OTHER });
+  for (const count of [63, 64]) {
+    const hashes = Array.from({ length: count }, () => honest.hashes[0] as Bytes);
+    limit(`${count} hashes, and another subject than the wanted one`, fileOf({ ...honest, hashes }), count === 63);
+  }
+  for (const count of [1024, 1025]) {
+    const empty = Array.from({ length: count - 3 }, () => new Uint8Array(0));
+    limit(
+      `${count} sections, and another subject than the wanted one`,
+      fileOf(parts(versionSections(empty))),
+      count === 1024,
+    );
+  }
+  const padded = parts(versionSections([new Uint8Array(3_139_000)]));
+  const named = (name: string) =>
+    fileOf({ ...padded, signatures: `${padded.signatures}${lineOf(name, keys.stranger.id, bytes(1))}` });
+  for (const [length, code] of [
+    [4_194_304, "BAD_PROOF"],
+    [4_194_305, "MALFORMED_PROOF"],
+  ] as const) {
+    const text = named("x".repeat(length - utf8(named("")).length));
+    addLong(`${length} bytes, and another subject than the wanted one`, text, "AAAA", refused(code), OTHER);
+  }
+  const noteLength = honest.checkpoint.length + 1 + honest.signatures.length;
+  for (const [length, code] of [
+    [1_000_000, "BAD_PROOF"],
+    [1_000_001, "MALFORMED_PROOF"],
+  ] as const) {
+    const rest = length - noteLength - lineOf("", keys.stranger.id, bytes(1)).length;
+    const name = `${"x".repeat(2 + (rest % 2))}${"\u{1d535}".repeat(Math.floor(rest / 2) - 1)}`;
+    const text = fileOf({
+      ...honest,
+      signatures: `${honest.signatures}${lineOf(name, keys.stranger.id, bytes(1))}`,
+    });
+    addLong(`a note of ${length} UTF-16 code units, and another subject`, text, "\u{1d535}", refused(code), OTHER);
+  }
+
+  // What comes first.
+  add("nothing, with a policy that does not parse", "", refused("MALFORMED_POLICY"), { policy: "logs\n" });
+  add("nothing, in a zone that the policy has no log of", "", refused("NO_LOG_KEY"), { zone: "m.example.org" });
+  add("nothing, with a sumdb key that is none", "", refused("MALFORMED_VERIFIER_KEY"), { sumdbKey: "sum.example.org" });
+  add("another subject than the wanted one, and no log signature", signedBy(clockLine), refused("BAD_PROOF"), {
+    wanted: OTHER,
+  });
+  add(
+    "no log signature, and a hash too few",
+    fileOf({ ...honest, hashes: honest.hashes.slice(1), signatures: clockLine }),
+    refused("BAD_LOG_SIGNATURE"),
+  );
+  const shortLine = noteLine(keys.clock, fill(1, 71));
+  add(
+    "another sumdb key, and a cosignature of 71 bytes",
+    signedBy(logLine, shortLine),
+    refused("BAD_SUMDB_SIGNATURE"),
+    {
+      sumdbKey: keys.otherSumdb.vkey,
+    },
+  );
+  const forged = log.fork(E, (old) => {
+    const sumdbSignature = flip(old.sumdbSignature, 3);
+    return {
+      ...old,
+      sumdbSignature,
+      leaf: leafText(old.mapRoot, old.sumdbSize, old.sumdbRoot, sumdbSignature, keys.sumdb),
+    };
+  });
+  const unsigned = parts(
+    [subject(MODULE), [2, utf8(forged.epoch(E).leaf)], answer(log.answer(E, P))],
+    E,
+    ["clock"],
+    forged,
+  );
+  add("a wrong sumdb signature", fileOf(unsigned), refused("BAD_SUMDB_SIGNATURE"));
+  const forgedLine = noteLine(keys.log, sign(keys.log, unsigned.checkpoint));
+  add(
+    "a wrong sumdb signature, and a wrong cosignature",
+    fileOf({ ...unsigned, signatures: forgedLine + clockLine }),
+    refused("BAD_SUMDB_SIGNATURE"),
+  );
+  add(
+    "a wrong sumdb signature, and a cosignature of 71 bytes",
+    fileOf({ ...unsigned, signatures: forgedLine + shortLine }),
+    refused("MALFORMED_PROOF"),
+  );
 
   // Statements that do not hold.
   add("another subject than the wanted one", fileOf(honest), refused("BAD_PROOF"), {
@@ -306,6 +502,11 @@ export function proofFileVectors(): Vector[] {
     refused("BAD_PROOF"),
   );
   add(
+    "a leaf that is none",
+    fileOf(parts([subject(MODULE), [2, utf8("nothing")], answer(log.answer(E, P))])),
+    refused("BAD_PROOF"),
+  );
+  add(
     "the leaf of another epoch",
     fileOf(parts([subject(MODULE), leaf(8), answer(log.answer(8, P))])),
     refused("BAD_PROOF"),
@@ -320,6 +521,57 @@ export function proofFileVectors(): Vector[] {
     }),
     refused("BAD_COSIGNATURE"),
   );
+  for (const length of [63, 65]) {
+    const blob = concat(sign(keys.log, honest.checkpoint), bytes(0)).slice(0, length);
+    add(
+      `a log signature of ${length} bytes`,
+      signedBy(noteLine(keys.log, blob), clockLine),
+      refused("BAD_LOG_SIGNATURE"),
+    );
+  }
+  const elsewhere = checkpointText("m.example.org/p1", E, log.root(E));
+  add(
+    "the checkpoint of another log, signed by the log's key",
+    fileOf({
+      ...honest,
+      checkpoint: elsewhere,
+      signatures: noteLine(keys.log, sign(keys.log, elsewhere)) + cosignatureLine("clock", elsewhere, NOW - 60),
+    }),
+    refused("BAD_LOG_SIGNATURE"),
+  );
+  add(
+    "the checkpoint of another log, signed by the log's key, and a hash too few",
+    fileOf({
+      ...honest,
+      hashes: honest.hashes.slice(1),
+      checkpoint: elsewhere,
+      signatures: noteLine(keys.log, sign(keys.log, elsewhere)) + cosignatureLine("clock", elsewhere, NOW - 60),
+    }),
+    refused("BAD_LOG_SIGNATURE"),
+  );
+  const signature = sign(keys.log, honest.checkpoint);
+  add(
+    "the log's signature under another key id",
+    signedBy(lineOf(keys.log.name, keys.otherLog.id, signature), clockLine),
+    refused("BAD_LOG_SIGNATURE"),
+  );
+  add(
+    "the log's signature under another name",
+    signedBy(lineOf("m.example.org/p1", keys.log.id, signature), clockLine),
+    refused("BAD_LOG_SIGNATURE"),
+  );
+  const cosignature = cosignatureBlob("clock", honest.checkpoint, NOW - 60);
+  add(
+    "a cosignature under another key id",
+    signedBy(logLine, lineOf(keys.clock.name, keys.w1.id, cosignature)),
+    refused("NO_QUORUM"),
+  );
+  add(
+    "a cosignature under another name",
+    signedBy(logLine, lineOf("m.example.org/clock", keys.clock.id, cosignature)),
+    refused("NO_QUORUM"),
+  );
+  add("a clock a second past the end of maxAge", fileOf(honest), refused("STALE"), { clock: NOW, maxAge: 59 });
   add("no cosignature", fileOf(parts(moduleSections, E, [])), refused("NO_QUORUM"));
   add("one cosignature of two", fileOf(honest), refused("NO_QUORUM"), { policy: policies.both });
   add("a quorum of none", fileOf(honest), refused("NO_FRESHNESS"), { policy: policies.none });
@@ -400,6 +652,32 @@ export function proofFileVectors(): Vector[] {
     "a record that does not decode",
     fileOf(parts([subject(RECORD), leaf(), [5, bytes(11, 2)], latest.sections[1] as Section])),
     refused("MALFORMED_ANSWER"),
+  );
+  const { sumdbSize } = log.epoch(E);
+  const beyond = (index: number | bigint, proof: Bytes) =>
+    fileOf(parts([subject(RECORD), leaf(), [5, page([{ ...latest.entry, index }])], [6, proof]]));
+  const proofOfLatest = (latest.sections[1] as Section)[1];
+  add("a record whose index is the sumdb's size", beyond(sumdbSize, proofOfLatest), refused("BAD_RECORD_PROOF"));
+  add("a record whose index is 2^53 - 1, without a hash", beyond(late, logProof([])), refused("BAD_RECORD_PROOF"));
+  add(
+    "a record whose index is the sumdb's size, and no proof",
+    beyond(sumdbSize, bytes(11, 2)),
+    refused("MALFORMED_ANSWER"),
+  );
+  add(
+    "a record whose proof has a hash less",
+    beyond(latest.entry.index, proofOfLatest.slice(0, -32)),
+    refused("MALFORMED_ANSWER"),
+  );
+  add(
+    "the record of another version, and a proof that does not decode",
+    fileOf(parts([subject(RECORD), leaf(), older.sections[0] as Section, [6, bytes(11, 2)]])),
+    refused("MALFORMED_ANSWER"),
+  );
+  add(
+    "the record of another version, and a proof with a hash less",
+    fileOf(parts([subject(RECORD), leaf(), older.sections[0] as Section, [6, proofOfLatest.slice(0, -32)]])),
+    refused("BAD_RECORD_PROOF"),
   );
   add("a policy that does not parse", fileOf(honest), refused("MALFORMED_POLICY"), { policy: "logs\n" });
   return out;

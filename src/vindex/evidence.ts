@@ -64,9 +64,6 @@ export function verifyForkEvidence(
   const evidence = parseForkEvidence(untrusted);
   const key = wellFormed(() => parseVerifierKey(evidence.key));
   if (key.type !== KEY_TYPE_ED25519) throw malformed("its key is not of type 0x01");
-  if (expectedKey !== undefined && formatVerifierKey(key) !== expectedKey) {
-    throw new ProofdnsError("BAD_SIGNATURE", `the evidence is about ${key.keyName}, another key than the expected one`);
-  }
   const [older, newer] = evidence.notes.map((note) => wellFormed(() => parseCheckpoint(parseNote(note).text)));
   if (older === undefined || newer === undefined) throw new TypeError("two notes");
   if (older.treeSize > newer.treeSize) throw malformed("the larger tree stands first");
@@ -76,6 +73,9 @@ export function verifyForkEvidence(
   if (isSameSize ? hasPart : !hasProof) throw malformed("a consistency proof belongs to two different sizes");
   const oldRoot = parseHash(evidence.oldRoot ?? formatBase64(older.rootHash));
   const consistency = (evidence.consistency ?? []).map(parseHash);
+  if (expectedKey !== undefined && formatVerifierKey(key) !== expectedKey) {
+    throw new ProofdnsError("BAD_SIGNATURE", `the evidence is about ${key.keyName}, another key than the expected one`);
+  }
   for (const note of evidence.notes) verifyNote(note, key, scheme);
   const refuse = (why: string): never => {
     throw new ProofdnsError("BAD_PROOF", `no fork: ${why}`);

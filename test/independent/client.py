@@ -505,15 +505,19 @@ def verify_record(head: Head, path: str, item: Item, payload: bytes) -> None:
     data = mapfn.record_bytes(path, item.version, item.zip_hash, item.go_mod_hash)
     with refusing("MALFORMED_ANSWER"):
         proof = dns.decode_log_proof(payload)
+    require(item.index < head.sumdb.size, "BAD_RECORD_PROOF", "index")
+    with refusing("MALFORMED_ANSWER"):
         root = tlog.inclusion_root(item.index, head.sumdb.size, tlog.leaf_hash(data), proof)
     require(root == head.sumdb.root, "BAD_RECORD_PROOF")
 
 
-def verify_sumdb(one: Head, other: Head, payload: bytes) -> None:
+def verify_sumdb(one: Head, other: Head, payload: Optional[bytes]) -> None:
     a, b = ((h.sumdb.size, h.sumdb.root) for h in (one, other))
     if a[0] == b[0]:
         require(a[1] == b[1], "SUMDB_FORK")
-    else:
+    elif 0 not in (a[0], b[0]):
+        if payload is None:
+            raise Refused("CONSISTENCY_MISSING")
         _check_extension(a, b, payload, "SUMDB_FORK", "SUMDB_EXTENSION_NOT_PROVEN")
 
 
@@ -536,6 +540,7 @@ def verify_age(
 
 _EVIDENCE_FIELDS = {"type", "kind", "key", "notes"}
 _PROOF_FIELDS = {"oldRoot", "consistency"}
+MAX_EVIDENCE_HASHES = 128
 
 
 @dataclass(frozen=True)
@@ -586,6 +591,8 @@ def parse_evidence(value: object) -> Evidence:
     if present:
         old_root = _unb64_32(_string(value["oldRoot"]))
         proof = [_unb64_32(text) for text in _strings(value["consistency"])]
+        if len(proof) > MAX_EVIDENCE_HASHES:
+            raise Malformed("number of hashes")
     return Evidence(key, (smaller, larger), heads, old_root, proof)
 
 

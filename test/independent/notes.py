@@ -10,6 +10,10 @@ from encoding import Malformed, b64, decimal, sha256, unb64, unhex
 
 TYPE_ED25519 = 0x01
 TYPE_COSIGNATURE = 0x04
+MAX_NOTE_UNITS = 1_000_000  # UTF-16 code units
+MAX_SIGNATURES = 100
+MAX_POLICY_LINES = 10_000
+MAX_GROUPS = 1_000
 
 
 @dataclass(frozen=True)
@@ -32,8 +36,8 @@ def verifier_key(name: str, key_type: int, public: bytes) -> VerifierKey:
 
 
 def is_key_name(name: str) -> bool:
-    """signed-note: not empty, no plus, no Unicode space; a note has no control characters either."""
-    return name != "" and not any(c == "+" or c.isspace() or c < " " or c == "\x7f" for c in name)
+    """spec/README.md: not empty, no plus, no Unicode space; no control characters of ASCII and no U+FEFF either."""
+    return name != "" and not any(c == "+" or c.isspace() or c < " " or c in "\x7f\ufeff" for c in name)
 
 
 def parse_vkey(text: str, key_type: int) -> VerifierKey:
@@ -72,6 +76,8 @@ _SIGNATURE_LINE = re.compile("\u2014 ([^ ]+) ([^ ]+)")
 
 
 def parse_note(note: str) -> Note:
+    if len(note.encode("utf-16-le", "surrogatepass")) > 2 * MAX_NOTE_UNITS:
+        raise Malformed("too long")
     if any(c < " " and c != "\n" for c in note):
         raise Malformed("control character")
     # The text is separated from the signatures by the last empty line.
@@ -79,6 +85,8 @@ def parse_note(note: str) -> Note:
     if not separator or not tail.endswith("\n"):
         raise Malformed("note")
     signatures = []
+    if tail.count("\n") > MAX_SIGNATURES:
+        raise Malformed("too many signatures")
     for line in tail[:-1].split("\n"):
         match = _SIGNATURE_LINE.fullmatch(line)
         if match is None or not is_key_name(match.group(1)):
@@ -183,8 +191,8 @@ class _PolicyParser:
 def parse_policy(text: str) -> Policy:
     if any((c < " " and c not in "\t\n") or c == "\x7f" for c in text):
         raise Malformed("control character")
-    if text and not text.endswith("\n"):
-        raise Malformed("a line is not terminated")
+    if text.count("\n") >= MAX_POLICY_LINES:
+        raise Malformed("too many lines")
     parser = _PolicyParser()
     for line in text.split("\n"):
         stripped = line.strip(" \t")
@@ -192,4 +200,6 @@ def parse_policy(text: str) -> Policy:
             parser.line(re.split(r"[ \t]+", stripped))
     if parser.policy.quorum is None:
         raise Malformed("no quorum line")
+    if len(parser.policy.groups) > MAX_GROUPS:
+        raise Malformed("too many groups")
     return parser.policy

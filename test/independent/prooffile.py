@@ -166,6 +166,10 @@ def verify(s: client.Settings, text: str, now: Optional[int], wanted: Optional[s
         if answer.state is not None:
             n = answer.state.sub_log.size
             require(len(extra.pages) == -(-n // dns.PAGE_SIZE), "MALFORMED_PROOF", "number of pages")
+            with refusing("MALFORMED_ANSWER"):
+                lengths = [len(dns.decode_page(page)) for page in extra.pages]
+            exact = [min(dns.PAGE_SIZE, n - dns.PAGE_SIZE * k) for k in range(len(lengths))]
+            require(lengths == exact, "MALFORMED_PROOF", "number of records")
             proven = replace(proven, versions=client.verify_versions(head, answer.state, extra.pages))
         latest = answer.items[0] if answer.items else None
     if extra.record is not None and extra.proof is not None:
@@ -239,6 +243,7 @@ def _record(head: client.Head, extra: Extra, latest: Optional[client.Item]) -> d
     assert extra.record is not None and extra.proof is not None
     with refusing("MALFORMED_ANSWER"):
         entries = dns.decode_page(extra.record)
+        dns.decode_log_proof(extra.proof)
     require(len(entries) == 1, "BAD_RECORD_PROOF", "number of records")
     entry = entries[0]
     path = extra.subject.path
@@ -250,7 +255,5 @@ def _record(head: client.Head, extra: Extra, latest: Optional[client.Item]) -> d
     if latest is not None:
         fields = (latest.version, latest.index, latest.zip_hash, latest.go_mod_hash)
         require(fields == (item.version, item.index, item.zip_hash, item.go_mod_hash), "BAD_RECORD_PROOF", "latest")
-    with refusing("BAD_RECORD_PROOF"):
-        require(entry.index < head.sumdb.size, "BAD_RECORD_PROOF", "index")
     client.verify_record(head, path, item, extra.proof)
     return entry

@@ -128,6 +128,17 @@ mutate(
     "if (untrustedProof === undefined) throw missingConsistency(trust, 0);",
     "return;",
   ],
+  [
+    "a sumdb of the same size needs a proof",
+    "  if (oldHead.treeSize === newHead.treeSize) {",
+    "  if (oldHead.treeSize === newHead.treeSize && untrustedProof !== undefined) {",
+  ],
+  [
+    "the proof of a sumdb of the same size is looked at",
+    "  if (oldHead.treeSize === newHead.treeSize) {",
+    "  if (untrustedProof !== undefined) decodeLogProof(untrustedProof);\n  if (oldHead.treeSize === newHead.treeSize) {",
+  ],
+  ["an empty sumdb needs a proof", "if (oldHead.treeSize === 0) return;", ""],
 );
 
 mutate(
@@ -205,6 +216,64 @@ mutate(
 );
 
 mutate(
+  "client/verify/proof-file.ts",
+  ["a file may have any length", "if (isTooLong)", "if (false)"],
+  ["a file may have a byte less", "MAX_PROOF_FILE_LENGTH = 1 << 22", "MAX_PROOF_FILE_LENGTH = (1 << 22) - 1"],
+  ["64 hashes are taken", "MAX_HASHES = 63", "MAX_HASHES = 64"],
+  ["63 hashes are refused", "MAX_HASHES = 63", "MAX_HASHES = 62"],
+  ["the leaf need not be the newest", "index + 1 !== read.checkpoint.treeSize", "false"],
+  [
+    "any subject is the wanted one",
+    "options.subject !== undefined && formatProofSubject(options.subject) !== formatProofSubject(subject)",
+    "false",
+  ],
+  ["the checkpoint may be of another log", "checkpoint.origin !== trust.origin", "false"],
+  ["the log's line may be there twice", "own === undefined || others.length > 0", "own === undefined"],
+  ["a witness's line may be there twice", "if (others.length > 0) return refuse(`two", "if (false) return refuse(`two"],
+  [
+    "the log signature is left to the head",
+    "if (!trust.ed25519.verify(trust.logKey.publicKey,",
+    "if (false && !trust.ed25519.verify(trust.logKey.publicKey,",
+  ],
+  ["a line is of the key of its name", "keyName === key.keyName && keyId === key.keyId", "keyName === key.keyName"],
+  ["a line is of the key of its id", "keyName === key.keyName && keyId === key.keyId", "keyId === key.keyId"],
+  [
+    "the inclusion is not verified",
+    "  verifyLogInclusionProof(parts.hashes,",
+    "  if (false) verifyLogInclusionProof(parts.hashes,",
+  ],
+  [
+    "maxAge counts without a clock, too",
+    "now === undefined ? { ...trust, maxAge: Number.MAX_SAFE_INTEGER } : trust",
+    "trust",
+  ],
+  [
+    "records of what is absent are ignored",
+    'answer.kind === "absent" && (extra.pages.length > 0 || extra.record !== undefined)',
+    "false",
+  ],
+  ["the number of pages is not compared", "if (extra.pages.length !== wanted)", "if (false)"],
+  ["pages may hold more records than they must", "if (length !== wanted)", "if (length < wanted)"],
+  ["pages may hold fewer records than they must", "if (length !== wanted)", "if (length > wanted)"],
+  ["a record's proof is decoded last", "  decodeLogProof(record.proof);\n", ""],
+  ["a record may stand beside another", "entry === undefined || others.length > 0", "entry === undefined"],
+  ["a record may be of another version", "entry.version !== subject.version", "false"],
+  ["a record need not be that of the latest", "if (!isLatest)", "if (false)"],
+);
+
+mutate(
+  "client/verify/proof-extra.ts",
+  ["1,025 sections are taken", "MAX_SECTIONS = 1024", "MAX_SECTIONS = 1025"],
+  ["1,024 sections are refused", "MAX_SECTIONS = 1024", "MAX_SECTIONS = 1023"],
+  ["a section may be there twice", "tag === last && tag !== TAG.page", "false"],
+  ["sections may stand in any order", "tag < last || ", ""],
+  ["an answer may be missing", '(answer === undefined) !== (subject.kind === "record")', "false"],
+  ["a record needs no proof", "(page === undefined) !== (proof === undefined)", "false"],
+  ["a record may stand with any subject", 'record !== undefined && subject.kind !== "record" &&', "false &&"],
+  ["pages may stand with any subject", "pages.length > 0 && !(", "false && !("],
+);
+
+mutate(
   "vindex/path-proof.ts",
   ["a bitmap may end in zero", "length > 0 && bytes[start + length - 1] === 0", "false"],
   ["a bitmap may be longer than a key", "if (length > KEY_BITS / 8)", "if (length > KEY_BITS)"],
@@ -241,6 +310,12 @@ mutate(
   ["a proof may be longer than it must", "hashes.length !== count", "hashes.length < count"],
   ["the root of an inclusion proof is not compared", "if (!equalBytes(hash, rootHash))", "if (false)"],
   ["an index may be the size of the tree", "if (logIndex >= treeSize)", "if (logIndex > treeSize)"],
+  ["an index beyond the tree is malformed", '"BAD_PROOF", `index ', '"MALFORMED_PROOF", `index '],
+  [
+    "sizes that have no proof are well-formed",
+    '"MALFORMED_PROOF", `no consistency proof',
+    '"BAD_PROOF", `no consistency proof',
+  ],
   [
     "hashes on the right are taken into the old root",
     "newHash = computeNodeHash(newHash, hash, sha256);",
@@ -309,6 +384,23 @@ mutate(
   ["a threshold may be above the members", "k > members.length", "false"],
   ["a name may be defined twice", "if (this.#rules.has(name))", "if (false)"],
   ["the last quorum counts", "if (this.#quorum !== undefined)", "if (false)"],
+  ["the byte 0x7F is allowed", "\\u001f\\u007f]/.test(line)", "\\u001f]/.test(line)"],
+  ["a log's key may be there twice", "(log) => isSameKey(log.verifierKey, verifierKey)", "() => false"],
+  ["a log's name may be there twice", "log.verifierKey.keyName === verifierKey.keyName", "false"],
+  ["a witness's key may be there twice", "(w) => isSameKey(w.verifierKey, verifierKey)", "() => false"],
+  ["a log line may go on", "items.length < 1 || items.length > 2", "items.length < 1"],
+  ["a witness line may go on", "items.length < 2 || items.length > 3", "items.length < 2"],
+  ["a quorum line may go on", "if (items.length !== 1)", "if (items.length < 1)"],
+  ["none is a name", 'if (name === "none") this.refuse(', "if (false) this.refuse("],
+  ["a policy may have a line more", "MAX_LINES = 10_000", "MAX_LINES = 10_001"],
+  ["a policy may have a line less", "MAX_LINES = 10_000", "MAX_LINES = 9_999"],
+  ["a policy may have a group more", "MAX_GROUPS = 1_000", "MAX_GROUPS = 1_001"],
+  ["a policy may have a group less", "MAX_GROUPS = 1_000", "MAX_GROUPS = 999"],
+  [
+    "the last line of a policy must have a line feed",
+    "if (lines.length > MAX_LINES)",
+    'if (lines.at(-1) !== "") parser.refuse("no line feed");\n  if (lines.length > MAX_LINES)',
+  ],
 );
 
 mutate(
@@ -318,6 +410,17 @@ mutate(
     "the signature of a cosignature is not verified",
     " || !scheme.verify(key.publicKey, message, untrusted.signature)",
     "",
+  ],
+  ["a note's cosignature may have any length", "if (signature.blob.length !== 72)", "if (false)"],
+  [
+    "a note's cosignature may be of time 0",
+    "!Number.isSafeInteger(time) || time < 1) return",
+    "!Number.isSafeInteger(time)) return",
+  ],
+  [
+    "a note's cosignature may be of a time beyond 2^53",
+    "!Number.isSafeInteger(time) || time < 1) return",
+    "time < 1) return",
   ],
 );
 
@@ -331,7 +434,30 @@ mutate(
     "if (false) {",
   ],
   ["the key of a vkey may have any length", "if (data.length !== 33)", "if (false)"],
+  [
+    "keys that no signature fits do not parse",
+    "if (computeKeyId(keyName, type, data) !== keyId) {",
+    "if (computeKeyId(keyName, type, data) !== keyId || data[5] === data[6]) {",
+  ],
+  [
+    "one right signature of a key is enough",
+    "if (!scheme.verify(key.publicKey, message, signature.blob)) {",
+    "if (!scheme.verify(key.publicKey, message, signature.blob)) {\n      continue;",
+  ],
+  ["only the first signature of a key is looked at", "verified ??= signature;", "return { text, signature };"],
+  ["a key name may have U+0085", "\\u007f\\u0085]/.test(keyName)", "\\u007f]/.test(keyName)"],
+  ["a key name may have U+007F", "\\u007f\\u0085]/.test(keyName)", "\\u0085]/.test(keyName)"],
+  ["a note may have 101 signatures", "MAX_SIGNATURES = 100", "MAX_SIGNATURES = 101"],
+  ["a note may have 99 signatures", "MAX_SIGNATURES = 100", "MAX_SIGNATURES = 99"],
+  ["a note may be a character longer", "MAX_NOTE_LENGTH = 1_000_000", "MAX_NOTE_LENGTH = 1_000_001"],
+  ["a note may be a character less", "MAX_NOTE_LENGTH = 1_000_000", "MAX_NOTE_LENGTH = 999_999"],
 );
+
+mutate("vindex/ed25519.ts", [
+  "a key may be of small order",
+  "!Point.fromBytes(publicKey, false).isSmallOrder()",
+  "Point.fromBytes(publicKey, false) !== undefined",
+]);
 
 mutate(
   "vindex/evidence.ts",
@@ -342,6 +468,13 @@ mutate(
   ["the old root of a fork is not compared", "!equalBytes(roots.oldRoot, oldRoot) || ", ""],
   ["a tree that goes on is a fork", "if (equalBytes(oldRoot, older.rootHash))", "if (false)"],
   ["the larger tree may stand first", "if (older.treeSize > newer.treeSize)", "if (false)"],
+  ["a proof may have 129 hashes", "consistency.length <= 128", "consistency.length <= 129"],
+  ["a proof may have 127 hashes", "consistency.length <= 128", "consistency.length <= 127"],
+  [
+    "the expected key is compared first",
+    "  const [older, newer] = evidence",
+    '  if (formatVerifierKey(key) !== expectedKey) throw new ProofdnsError("BAD_SIGNATURE", "another key");\n  const [older, newer] = evidence',
+  ],
 );
 
 mutate(
@@ -418,6 +551,16 @@ mutate(
     "a repeated version replaces",
     "compareVersions(line.version, oldLine.version) <= 0",
     "compareVersions(line.version, oldLine.version) < 0",
+  ],
+  [
+    "a state may not have more lines than records",
+    'if (lines.length === 0) return refuse("no version");',
+    'if (lines.length === 0 || lines.length > count) return refuse("no version");',
+  ],
+  [
+    "a state may not have an index twice",
+    'if (lines.length === 0) return refuse("no version");',
+    'if (new Set(lines.map(({ logIndex }) => logIndex)).size < (lines.length || 1)) return refuse("no version");',
   ],
   ["the newest pseudo-version is the highest", "compareDigits(a.timestamp, b.timestamp) || ", ""],
 );
@@ -512,17 +655,34 @@ mutate(
   ["states may be left over", "if (this.#states < states.length)", "if (false)"],
   ["leaves may be left over", "if (this.#leaves.size < tree.leafCount)", "if (false)"],
   ["the old toolchain is forgotten", "if (value === undefined) return [];", "return [];"],
+  [
+    "a state may not count more than the old size",
+    "    states.set(path, state);\n",
+    '    if (state.subLog.treeSize > 63) return refuseState("n");\n    states.set(path, state);\n',
+  ],
 );
 
-mutate("audit/evidence.ts", [
-  "evidence may name any checksum database",
-  "if (formatVerifierKey(sumdbKey) !== expectedSumdbKey)",
-  "if (false)",
-]);
+mutate(
+  "audit/evidence.ts",
+  ["evidence may name any checksum database", "if (formatVerifierKey(sumdbKey) !== expectedSumdbKey)", "if (false)"],
+  ["an old leaf may be missing", "hasOld === (epoch === 1)", "hasOld && epoch === 1"],
+  ["a proof may have 65 hashes", "MAX_PROOF = 64", "MAX_PROOF = 65"],
+  ["a proof may have 63 hashes", "MAX_PROOF = 64", "MAX_PROOF = 63"],
+);
 
 mutate(
   "audit/touched.ts",
   ["a family is not asked for by its base path", "if (!hasMember.has(path)) hasMember.set(path, false);", ""],
+  [
+    "families are asked in another order",
+    "return asked.sort((a, b) => compareBytes(a.indexKey, b.indexKey));",
+    "return asked.sort((a, b) => compareBytes(b.indexKey, a.indexKey));",
+  ],
+  [
+    "paths are asked in another order",
+    "keyed.sort((a, b) => compareBytes(a.indexKey, b.indexKey));",
+    "keyed.sort((a, b) => compareBytes(b.indexKey, a.indexKey));",
+  ],
   ["members are not loaded", "touched.add(familyMemberPath(basePath, major));", ";"],
   ["the base path is not loaded", "    touched.add(basePath);\n", ""],
   [

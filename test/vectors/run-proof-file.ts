@@ -12,6 +12,8 @@ interface ProofFileVector extends Vector {
   readonly now: number | null;
   readonly subject: string | null;
   readonly text: string;
+  /** A place in the text, and what is put in there so many times: for long files. */
+  readonly repeat?: readonly [at: number, what: string, times: number];
 }
 
 /** What an implementation makes of the vectors of proof-file.json. */
@@ -29,11 +31,15 @@ export function proofFileOperations(i: Implementation, isFast: boolean): { [oper
         now,
         subject,
         text,
+        repeat: [at, what, times] = [0, "", 0],
       } = vector as ProofFileVector;
       const platform = isFast ? { sha256: i.platform.nodeSha256, ed25519: i.platform.nodeEd25519() } : {};
       const trust = verify.makeTrust({ zone, policy, sumdbKey, maxAge, maxLag, isFreshnessRequired, ...platform });
       const wanted = subject === null ? undefined : verifyFiles.parseProofSubject(subject);
-      const proof = verifyFiles.verifyProofFile(trust, text, { now: now ?? undefined, subject: wanted });
+      const proof = verifyFiles.verifyProofFile(trust, text.slice(0, at) + what.repeat(times) + text.slice(at), {
+        now: now ?? undefined,
+        subject: wanted,
+      });
       const { answer, versions, record } = proof;
       return {
         subject: verifyFiles.formatProofSubject(proof.subject),

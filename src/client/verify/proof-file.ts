@@ -6,7 +6,14 @@ import { parseDecimal } from "../../vindex/decimal.ts";
 import { isProofdnsError, ProofdnsError } from "../../vindex/error.ts";
 import { computeEpochLeafHash, type EpochLeaf, parseLeaf } from "../../vindex/leaf.ts";
 import { type NoteSignature, parseNote, type VerifierKey } from "../../vindex/note.ts";
-import { decodePage, encodeHead, encodePage, type VersionEntry } from "../../vindex/payload.ts";
+import {
+  decodeLogProof,
+  decodePage,
+  encodeHead,
+  encodePage,
+  PAGE_LENGTH,
+  type VersionEntry,
+} from "../../vindex/payload.ts";
 import { makeRecord } from "../../vindex/record.ts";
 import { HASH_LENGTH, type Hash } from "../../vindex/sha256.ts";
 import { verifyLogInclusionProof } from "../../vindex/tlog.ts";
@@ -64,6 +71,8 @@ export interface VerifiedProof {
   readonly record: ProvenRecord | undefined;
   /** Payload of the module answer. */
   readonly payload: Uint8Array | undefined;
+  /** Payload of the `_record` proof; where a record is proven. */
+  readonly recordPayload: Uint8Array | undefined;
 }
 
 /** What a proof file is verified beside. */
@@ -83,7 +92,7 @@ export interface ProofFileOptions {
 export function formatProofFile(parts: ProofFileParts): string {
   const { head, versions = [] } = parts;
   const pages = Array.from({ length: pageCount(versions.length) }, (_, i) =>
-    encodePage(versions.slice(256 * i, 256 * (i + 1))),
+    encodePage(versions.slice(PAGE_LENGTH * i, PAGE_LENGTH * (i + 1))),
   );
   const record =
     parts.record === undefined ? undefined : { page: encodePage([parts.record.entry]), proof: parts.record.proof };
@@ -114,7 +123,8 @@ export function verifyProofFile(trust: Trust, untrustedText: string, options: Pr
     );
   }
   const head = verifyProofHead(trust, { parts, checkpoint, signatures, leafText: extra.leafText }, options);
-  return { subject, head, ...verifyStatement(trust, extra, head, options.memory) };
+  const recordPayload = extra.record?.proof.slice();
+  return { subject, head, recordPayload, ...verifyStatement(trust, extra, head, options.memory) };
 }
 
 interface Parts {
@@ -279,9 +289,19 @@ function verifyStatement(
   if (answer.kind === "module" && answer.state !== undefined) {
     const wanted = pageCount(answer.state.subLog.treeSize);
     if (extra.pages.length !== wanted) return refuse(`${extra.pages.length} pages where ${wanted} are needed`);
+    checkPageLengths(extra.pages, answer.state.subLog.treeSize);
     versions = verifyVersions(trust, answer, extra.pages);
   }
   return { answer, versions, payload, record: readRecord(trust, extra, head, answer) };
+}
+
+/** Step 10: a name server's last page may hold newer records than the answer counts; a file's does not, so that a statement has one form. */
+function checkPageLengths(pages: readonly Uint8Array[], count: number): void {
+  const lengths = pages.map((page) => decodePage(page).length);
+  for (const [page, length] of lengths.entries()) {
+    const wanted = Math.min(PAGE_LENGTH, count - page * PAGE_LENGTH);
+    if (length !== wanted) refuse(`page ${page} has ${length} records instead of ${wanted}`);
+  }
 }
 
 /** Step 11. */
@@ -294,6 +314,7 @@ function readRecord(
   if (record === undefined || (subject.kind !== "record" && subject.kind !== "module")) return undefined;
   const { path } = subject;
   const [entry, ...others] = decodePage(record.page);
+  decodeLogProof(record.proof);
   const refuseRecord = (why: string): never => {
     throw new ProofdnsError("BAD_RECORD_PROOF", `proof file: ${why}`);
   };
