@@ -2,6 +2,7 @@
 // text, of an option's name or of a line for the runner; paths stand behind `--`.
 import { spawn } from "node:child_process";
 import { appendFileSync } from "node:fs";
+import { isAbsolute } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const main = fileURLToPath(new URL("../dist/cli/main.js", import.meta.url));
@@ -52,17 +53,45 @@ const failsFrom = Object.hasOwn(FAILS_FROM, failOn) ? FAILS_FROM[failOn] : undef
 if (failsFrom === undefined) refuse(`fail-on: expected one of ${Object.keys(FAILS_FROM).join(", ")}`);
 if (input("POLICY") === undefined) refuse("policy: name the policy file that says which keys to trust");
 
+/** The input is a path, also where it looks like the name of a kept policy. */
+function policyOption() {
+  const [, path] = /^--policy=(.*)$/s.exec(option("POLICY")[0]);
+  return `--policy=${isAbsolute(path) || path.startsWith("./") || path.startsWith("../") ? path : `./${path}`}`;
+}
+
 const paths = lines("PATHS");
 const args = [
   "check",
   "--github",
   "--json",
-  ...["POLICY", "ZONE", "SUMDB_KEY", "COOLDOWN", "MAX_AGE"].flatMap(option),
+  policyOption(),
+  ...["ZONE", "SUMDB_KEY", "COOLDOWN", "MAX_AGE"].flatMap(option),
   ...lines("SERVER").map((server) => `--server=${server}`),
   ...["DIRECT", "MAJOR", "RETRACTIONS"].filter(flag).map((name) => `--${name.toLowerCase()}`),
   "--",
   ...(paths.length === 0 ? ["."] : paths),
 ];
+
+/** Text of files and servers as a part of one line of the log. */
+function clean(text) {
+  return text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, "\ufffd");
+}
+
+/** How many there are of each, as `2 current, 1 outdated`. */
+function counts(byName) {
+  return Object.entries(byName)
+    .map(([name, count]) => `${count} ${name}`)
+    .join(", ");
+}
+
+/** The last line about it all. What was not checked is in it, so that it never reads as a clean bill. */
+function summaryText({ statuses, toolchains, skipped, errors = [], nothingChecked }) {
+  const parts = [nothingChecked ? "nothing was checked" : counts(statuses) || "nothing to check"];
+  if (counts(toolchains) !== "") parts.push(`Go versions: ${counts(toolchains)}`);
+  if (counts(skipped) !== "") parts.push(`not checked: ${counts(skipped)}`);
+  for (const { code, message } of errors) parts.push(`${code}: ${clean(message)}`);
+  return parts.join("; ");
+}
 
 /** What the JSON lines say, as text for the log; `outdated` counts what something newer is offered for. */
 function readReport(stdout) {
@@ -73,14 +102,18 @@ function readReport(stdout) {
       if (line !== "") report.text.push(line);
       continue;
     }
-    const { type, module, current, status, offered, newerMajor, step, statuses } = JSON.parse(line);
+    const object = JSON.parse(line);
+    const { type, module, current, status, offered, newerMajor, step, latest } = object;
     if (type === "summary") {
+      const { statuses, remarks = [] } = object;
       report.outdated = (statuses.outdated ?? 0) + (statuses["newer-major"] ?? 0);
-      report.text.push(
-        Object.entries(statuses)
-          .map(([name, count]) => `${count} ${name}`)
-          .join(", ") || "nothing to check",
-      );
+      for (const remark of remarks) report.text.push(`note: ${clean(remark)}`);
+      report.text.push(summaryText(object));
+    } else if (type === "toolchain" && object.counted && status !== "current") {
+      const to = latest === null ? "" : ` -> ${latest}`;
+      report.text.push(clean(`Go toolchain ${current}${to} (${status}${step === undefined ? "" : `, ${step}`})`));
+    } else if (type === "skipped" && object.reason !== "private") {
+      report.text.push(clean(`not checked: ${module}${current === null ? "" : ` ${current}`}: ${object.detail}`));
     } else if (type === "module" && status !== "current") {
       const target = offered ?? newerMajor;
       const to =

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { rmSync } from "node:fs";
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
@@ -49,6 +50,12 @@ export interface ClientSetup {
   readonly trust?: Trust;
 }
 
+/** Folders of all scenes; a test that fails leaves none behind. */
+const folders: string[] = [];
+process.once("exit", () => {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+});
+
 /** A client's side: a state folder, what it remembers, what it asks. */
 export class Scene {
   readonly world: World;
@@ -66,6 +73,7 @@ export class Scene {
   /** With a memory of an epoch, if one is given. */
   static async make(world: World, remembered?: number, trust: Trust = trustOf(world.keys)): Promise<Scene> {
     const parent = await mkdtemp(join(tmpdir(), "proofdns-client-"));
+    folders.push(parent);
     const scene = new Scene(world, join(parent, "state"), trust);
     if (remembered !== undefined) await scene.store.write(world.memory(remembered));
     return scene;

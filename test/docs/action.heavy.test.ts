@@ -3,6 +3,7 @@ import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync,
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { inlineInfo, makeElf } from "../go/images.ts";
 import { readAction } from "./action.ts";
 import { type LocalServer, makeProject, runShell, startServer } from "./sessions.ts";
 import { root } from "./snippet.ts";
@@ -39,16 +40,25 @@ interface Ran {
 }
 
 /** Runs the steps as a runner would: inputs put into `env`, each step's text handed to a shell as it stands. */
-async function runAction(inputs: Readonly<Record<string, string>>, look: (ran: Ran) => void): Promise<void> {
+async function runAction(
+  inputs: Readonly<Record<string, string>>,
+  look: (ran: Ran) => void,
+  more: {
+    readonly env?: Readonly<Record<string, string>>;
+    readonly files?: ReadonlyMap<string, string | Uint8Array>;
+  } = {},
+): Promise<void> {
   const { folder, env } = makeProject();
   try {
+    mkdirSync(join(folder, "tools"));
+    for (const [name, content] of more.files ?? []) writeFileSync(join(folder, name), content);
     const given: Record<string, string> = {
       server: server.address,
       "sumdb-key": server.vkey,
       policy: "p.policy",
       ...inputs,
     };
-    copyFileSync(server.policy, join(folder, "p.policy"));
+    for (const name of ["p.policy", "policy"]) copyFileSync(server.policy, join(folder, name));
     const files = { GITHUB_OUTPUT: join(folder, ".output"), GITHUB_STEP_SUMMARY: join(folder, ".summary") };
     for (const file of Object.values(files)) writeFileSync(file, "");
     let log = "";
@@ -65,7 +75,14 @@ async function runAction(inputs: Readonly<Record<string, string>>, look: (ran: R
         CI: "true",
         ...files,
       };
-      const whole = { ...process.env, NODE_TEST_CONTEXT: "", ...env, ...runner, ...Object.fromEntries(values) };
+      const whole = {
+        ...process.env,
+        NODE_TEST_CONTEXT: "",
+        ...env,
+        ...more.env,
+        ...runner,
+        ...Object.fromEntries(values),
+      };
       const ended = await runShell(`set -eo pipefail\n${run}\n`, folder, whole);
       log += ended.stdout + ended.stderr;
       code = ended.code ?? -1;
@@ -104,6 +121,14 @@ test(
     }),
 );
 
+test("the policy is a path of the workspace, also where it has the form of a kept policy's name", {
+  skip,
+}, async () => {
+  for (const policy of ["policy", "./policy"]) {
+    await runAction({ policy }, ({ log, outputs }) => assert.equal(outputs, "outdated=1\nexit-code=1\n", log));
+  }
+});
+
 test("what cannot be checked fails the step, and no count is claimed for a check that did not begin", { skip }, () =>
   runAction({ policy: "none.policy" }, ({ code, log, outputs }) => {
     assert.equal(code, 2, log);
@@ -118,6 +143,47 @@ test("never fails nothing, not even that, and says the code", { skip }, () =>
     assert.equal(outputs, "outdated=\nexit-code=2\n");
   }),
 );
+
+test("what was not checked is in the log and in the summary, and nothing checked is no clean bill", { skip }, () =>
+  runAction(
+    {},
+    ({ code, log, outputs, summary }) => {
+      assert.equal(code, 2, log);
+      assert.equal(outputs, "outdated=\nexit-code=2\n");
+      assert.match(log, /^nothing was checked; not checked: 3 private$/m);
+      assert.match(log, /^::error title=not checked::nothing was checked$/m);
+      assert.match(summary, /^nothing was checked$/m);
+      assert.match(summary, /^- not checked: 3 modules: private by GOPRIVATE or GONOSUMDB, never sent$/m);
+    },
+    { env: { GOPRIVATE: "*" } },
+  ),
+);
+
+test("names of files that were not checked are no commands for the runner", { skip }, () => {
+  const tool = makeElf(inlineInfo("go1.24.3", "path\tcommand-line-arguments\n"));
+  const goMod =
+    "module example.com/m\n\nrequire example.com/hello v1.2.3\nrequire example.org/r v1.0.0\n\nreplace example.org/r => ./r\n";
+  return runAction(
+    { paths: "odd.mod\ntools" },
+    ({ code, log, summary }) => {
+      assert.match(log, /^not checked: example\.org\/r v1\.0\.0: replaced by \.\/r/m);
+      assert.match(log, /^not checked: tools\/odd\ufffd::error title=x::y: built outside a module/m);
+      assert.match(log, /^Go toolchain go1\.24\.3 -> go1\.25\.1 \(outdated, minor\)$/m);
+      assert.match(log, /^note: ages unknown: /m);
+      assert.match(log, /^1 current; Go versions: 1 outdated; not checked: 1 replaced, 1 no-module$/m);
+      assert.match(summary, /^\| Go toolchain \| go1\.24\.3 \| go1\.25\.1 \| minor \|/m);
+      assert.match(summary, /example\.org\/r v1\.0\.0: replaced by/);
+      assert.doesNotMatch(log + summary, /^::error title=x/m);
+      assert.equal(code, 0, log);
+    },
+    {
+      files: new Map<string, string | Uint8Array>([
+        ["odd.mod", goMod],
+        ["tools/odd\n::error title=x::y", tool],
+      ]),
+    },
+  );
+});
 
 const EVIL = "$(touch pwned)`touch pwned`\"; touch pwned; '; touch pwned; # ::set-output name=x::y";
 
