@@ -1,24 +1,39 @@
-import { randomBytes } from "node:crypto";
-import { constants, open, readdir, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { decodeUtf8, encodeUtf8, formatHex } from "../vindex/bytes.ts";
-import type { Ed25519Verifier } from "../vindex/ed25519.ts";
+import { formatBase64, parseBase64 } from "../vindex/base64.ts";
+import { encodeUtf8, equalBytes, formatHex } from "../vindex/bytes.ts";
 import { isProofdnsError, ProofdnsError } from "../vindex/error.ts";
 import { formatKeyId } from "../vindex/note.ts";
-import type { AnswerCache, CacheReadOptions } from "./answer-cache.ts";
-import type { Client, Lookup } from "./client.ts";
-import { makeFolder } from "./make-folder.ts";
+import type { AnswerCache, CacheReadOptions, KeptAge, KeptRecord } from "./answer-cache.ts";
+import type { ClaimedRecord, Client, Lookup, ProvenAge, RecordProof } from "./client.ts";
+import { isContradiction, KeptHeads } from "./kept-heads.ts";
+import { rememberTrue } from "./known-signatures.ts";
 import type { MemoryStore } from "./memory-store.ts";
-import { formatProofFile, formatProofSubject, MAX_PROOF_FILE_LENGTH, verifyProofFile } from "./verify/files.ts";
-import { compareHeads, type Memory, type SignedHead, type Subject, type Trust } from "./verify/index.ts";
+import { type FoundText, ProofFolder } from "./proof-folder.ts";
+import {
+  formatProofFile,
+  formatProofSubject,
+  MAX_PROOF_FILE_LENGTH,
+  type ProofFileParts,
+  type ProofHead,
+  verifyProofFile,
+} from "./verify/files.ts";
+import {
+  compareHeads,
+  type Memory,
+  type Subject,
+  type Trust,
+  type VerifiedHead,
+  verifyAge,
+  verifyHead,
+} from "./verify/index.ts";
 
 /** Seconds that an answer is used without asking: no server gives more (spec/dns.md §1.4), and nothing proves a TTL. */
 const MAX_TTL = 300;
-/** Seconds after which a cached answer is of no use to anyone. */
-const MAX_LIFE = 30 * 86_400;
 
-/** Milliseconds for which the memory that was read is taken for what is remembered. */
-const MEMORY_LIFE = 100;
+/** Most kept heads that are looked at for one age. */
+const MAX_TRIED = 4;
+
+const AGE_FILE = /^t(0|[1-9][0-9]{0,15})\.head$/;
 
 /** Options of a `FolderAnswerCache`. */
 export interface FolderAnswerCacheOptions {
@@ -32,39 +47,54 @@ export interface FolderAnswerCacheOptions {
   readonly onIgnored?: (message: string) => void;
 }
 
-/** Most heads that those of further answers are compared with. */
-const MAX_HEADS = 64;
-
 /**
- * Keeps answers as proof files (spec/proof-file.md), one for each subject, which anyone may remove or change at any time: each is verified in full when
- * it is read. What must not be lost, the remembered heads, is elsewhere. A file's modification time is the time until which it is used without asking.
+ * Keeps answers and records as proof files (spec/proof-file.md), one for each subject, and old heads as the payloads they came in. Anyone may remove or
+ * change them at any time: each is verified in full when it is read. What must not be lost, the remembered heads, is elsewhere. The modification time
+ * of an answer is the time until which it is used without asking, that of anything else the time of its last use.
  *
- * No file proves that its log is the one that is remembered, unless it is of the remembered epoch: so only those spare a question.
+ * No file proves that its log is the one that is remembered, unless it is of the remembered epoch: so of answers only those spare a question.
  */
 export class FolderAnswerCache implements AnswerCache {
-  readonly #folder: string;
+  readonly #files: ProofFolder;
   readonly #trust: Trust;
-  readonly #memory: MemoryStore;
+  readonly #heads: KeptHeads;
   readonly #now: () => number;
   readonly #onIgnored: (message: string) => void;
-  #known: { readonly memory: Promise<Memory | undefined>; readonly until: number } | undefined;
-  /** Heads of the answers that were given without a network, by epoch: all of them must be of one log. */
-  readonly #given = new Map<number, SignedHead>();
+  /** Epochs whose head was not to be had in the form that stands alone: it is asked for once, not for each thing under it. */
+  readonly #unkept = new Set<number>();
 
   constructor(options: FolderAnswerCacheOptions) {
     const { keyName, keyId } = options.trust.logKey;
-    this.#folder = join(options.folder, `${keyName.replaceAll(/[^0-9A-Za-z.-]/g, "_")}+${formatKeyId(keyId)}`);
     // All answers of an epoch have the same head, whose signatures cost more than everything else.
     this.#trust = { ...options.trust, ed25519: rememberTrue(options.trust.ed25519) };
-    this.#memory = options.memory;
+    this.#heads = new KeptHeads(this.#trust, options.memory);
     this.#now = options.now ?? (() => Math.floor(Date.now() / 1000));
-    this.#onIgnored = options.onIgnored ?? (() => {});
+    this.#onIgnored = sayFew(options.onIgnored ?? (() => {}));
+    this.#files = new ProofFolder({
+      folder: join(options.folder, `${keyName.replaceAll(/[^0-9A-Za-z.-]/g, "_")}+${formatKeyId(keyId)}`),
+      maxLength: 2 * MAX_PROOF_FILE_LENGTH,
+      now: this.#now,
+      onIgnored: this.#onIgnored,
+    });
   }
 
   /** File of a subject. */
   path(subject: Subject): string {
-    const id = formatHex(this.#trust.sha256(encodeUtf8(formatProofSubject(subject))));
-    return join(this.#folder, `${id}.tlog-proof`);
+    return join(this.#files.path, this.#nameOf(formatProofSubject(subject)));
+  }
+
+  /** File of a record. */
+  recordPath(record: ClaimedRecord): string {
+    return join(this.#files.path, this.#nameOfRecord(record));
+  }
+
+  #nameOf(id: string): string {
+    return `${formatHex(this.#trust.sha256(encodeUtf8(id)))}.tlog-proof`;
+  }
+
+  /** With its index: the checksum database may hold several records of one version, which it must not. */
+  #nameOfRecord({ path, version, logIndex }: ClaimedRecord): string {
+    return this.#nameOf(`${formatProofSubject({ kind: "record", path, version })} ${logIndex}`);
   }
 
   /**
@@ -75,162 +105,196 @@ export class FolderAnswerCache implements AnswerCache {
     subject: Subject,
     { withRecord = false, isOffline = false }: CacheReadOptions = {},
   ): Promise<Lookup | undefined> {
-    const path = this.path(subject);
-    const found = await this.#readFile(path);
+    const name = this.#nameOf(formatProofSubject(subject));
+    const found = await this.#files.read(name);
     const now = this.#now();
-    if (found === undefined || (!isOffline && found.until <= now)) return undefined;
-    const memory = await this.#remembered();
+    if (found === undefined) return undefined;
+    // A time far in the future is none that this wrote.
+    const until = found.time > now + MAX_TTL ? 0 : found.time;
+    if (!isOffline && until <= now) return undefined;
+    const memory = await this.#heads.remembered();
     // Without a network an answer may be as old as the maximum age allows, whatever is remembered of later heads.
     const trust = isOffline ? { ...this.#trust, maxLag: Number.MAX_SAFE_INTEGER } : this.#trust;
-    try {
+    return this.#unlessFalse(name, isOffline ? subject : undefined, () => {
       const proof = verifyProofFile(trust, found.text, { now, subject, memory });
       // Of another epoch it may be of a fork, or of a log that the memory knows nothing of yet: what is asked is compared.
       if (!isOffline && proof.head.epoch !== memory?.epoch) return undefined;
-      if (isOffline) this.#compareWithGiven(proof.head);
+      if (isOffline) this.#heads.compareWithGiven(proof.head);
       if (proof.answer === undefined || proof.payload === undefined) return undefined;
       if (withRecord && proof.answer.kind === "module" && proof.record === undefined) return undefined;
       return {
         answer: proof.answer,
         versions: proof.versions,
         payload: proof.payload,
-        ttl: Math.max(0, found.until - now),
+        ttl: Math.max(0, until - now),
         isRecordProven: proof.record !== undefined,
         answerBytes: 0,
         queries: 0,
       };
+    });
+  }
+
+  /**
+   * @throws ProofdnsError as `read`, but not for its age; `BAD_RECORD_PROOF` if the checksum database is proven to have other hashes there, and nobody
+   *   may be asked
+   */
+  async readRecord(
+    record: ClaimedRecord,
+    { isOffline = false }: Pick<CacheReadOptions, "isOffline"> = {},
+  ): Promise<KeptRecord | undefined> {
+    const name = this.#nameOfRecord(record);
+    const found = await this.#files.read(name);
+    if (found === undefined) return undefined;
+    const memory = await this.#heads.remembered();
+    return this.#unlessFalse(name, undefined, () => {
+      const { path, version } = record;
+      const subject = { kind: "record", path, version } as const;
+      const proof = verifyProofFile(this.#ofAnyAge(), found.text, { now: this.#now(), subject, memory });
+      const { head, recordPayload: payload, record: proven } = proof;
+      this.#heads.compareTrees(head, memory);
+      if (isOffline) this.#heads.compareWithGiven(head);
+      if (proven === undefined || payload === undefined || proven.logIndex !== record.logIndex) {
+        throw new ProofdnsError("BAD_PROOF", "it is the proof of another record");
+      }
+      if (!equalBytes(proven.zipHash, record.zipHash) || !equalBytes(proven.goModHash, record.goModHash)) {
+        if (!isOffline) return undefined;
+        throw new OtherHashes(path, version, record.logIndex);
+      }
+      if (!isOffline && !this.#heads.isOfFewTrees(head)) return undefined;
+      void this.#files.use(name, found.time);
+      return { head, payload };
+    });
+  }
+
+  /**
+   * @throws ProofdnsError `FORK`, `SUMDB_FORK` or `SUMDB_ROLLBACK` as `read`
+   */
+  async readAge(time: number): Promise<KeptAge | undefined> {
+    const times = (await this.#files.names())
+      .map((name) => Number(AGE_FILE.exec(name)?.[1] ?? Number.NaN))
+      .filter((kept) => kept <= time)
+      .sort((a, b) => b - a);
+    const memory = await this.#heads.remembered();
+    for (const kept of times.slice(0, MAX_TRIED)) {
+      const name = `t${kept}.head`;
+      const found = await this.#files.read(name);
+      const age = found && (await this.#unlessFalse(name, undefined, () => this.#verifyAge(kept, found, memory)));
+      if (age === undefined) continue;
+      void this.#files.use(name, found?.time ?? 0);
+      return age;
+    }
+    return undefined;
+  }
+
+  #verifyAge(time: number, { text }: FoundText, memory: Memory | undefined): KeptAge {
+    const untrustedHead = parseBase64(text.trimEnd());
+    if (untrustedHead === undefined) throw new ProofdnsError("MALFORMED_ANSWER", "it is not base64");
+    const [trust, now] = [this.#ofAnyAge(), this.#now()];
+    const newest = verifyHead({ trust, memory: undefined, now, question: {}, untrustedHead });
+    if (memory !== undefined) compareHeads(trust, memory, newest, undefined);
+    this.#heads.compareTrees(newest, memory);
+    this.#heads.compareWithGiven(newest);
+    return { ...verifyAge({ trust, newest, time, untrustedHead }), time };
+  }
+
+  /** What is true forever needs no fresh head; but none from the future. */
+  #ofAnyAge(): Trust {
+    return { ...this.#trust, maxAge: Number.MAX_SAFE_INTEGER, maxLag: Number.MAX_SAFE_INTEGER };
+  }
+
+  /** Verifies what a file holds; undefined, and said, if it is false. */
+  async #unlessFalse<T>(name: string, staleSubject: Subject | undefined, verify: () => T): Promise<T | undefined> {
+    const path = join(this.#files.path, name);
+    try {
+      return verify();
     } catch (error) {
-      if (!isProofdnsError(error)) throw error;
-      if (isContradiction(error)) throw await this.#keepEvidence(path, error);
-      if (isOffline && error.code === "STALE") throw tooOld(subject, error);
+      if (!isProofdnsError(error) || error instanceof OtherHashes) throw error;
+      if (isContradiction(error)) throw await this.#heads.keepEvidence(`the cached answer ${path}`, error);
+      if (staleSubject !== undefined && error.code === "STALE") throw tooOld(staleSubject, error);
       if (error.code !== "STALE" && error.code !== "LAGGING")
         this.#onIgnored(`ignored a cached answer that does not verify: ${path}: ${error.message}`);
       return undefined;
     }
   }
 
-  /** Nobody can be asked for a proof between two epochs, but the same epoch has one tree, and a log only grows. */
-  #compareWithGiven(head: SignedHead): void {
-    const known = this.#given.get(head.epoch);
-    if (known !== undefined) {
-      compareHeads(this.#trust, known, head, undefined);
-      return;
-    }
-    for (const other of this.#given.values()) compareHeads(this.#trust, other, head, undefined);
-    if (this.#given.size < MAX_HEADS) this.#given.set(head.epoch, head);
-  }
-
-  /** Saves the evidence of an error; returns an error that says of which file it is, and where the evidence is. */
-  async #keepEvidence(path: string, error: ProofdnsError): Promise<ProofdnsError> {
-    const { code, evidence } = error;
-    let message = `the cached answer ${path}: ${error.message}`;
-    if (evidence === undefined) return new ProofdnsError(code, message, { cause: error });
-    try {
-      const where = await this.#memory.saveEvidence(evidence);
-      if (where !== undefined) message = `${message}; the evidence is in ${where}`;
-    } catch (cause) {
-      // What was found out weighs more than that it cannot be written down.
-      message = `${message}; its evidence is not kept: ${cause instanceof Error ? cause.message : String(cause)}`;
-    }
-    return new ProofdnsError(code, message, { cause: error, evidence });
-  }
-
-  /** What is remembered, read once for all answers that are read at once: to read it is to verify it. */
-  #remembered(): Promise<Memory | undefined> {
-    const now = performance.now();
-    if (this.#known === undefined || now > this.#known.until) {
-      this.#known = { memory: this.#memory.read(), until: now + MEMORY_LIFE };
-    }
-    return this.#known.memory;
-  }
-
   /** Keeps what `client` has looked up. What cannot be written is not kept. */
   async write(subject: Subject, lookup: Lookup, client: Pick<Client, "headForProof">): Promise<void> {
     const { answer, versions, payload } = lookup;
     const ttl = Math.min(lookup.ttl, MAX_TTL);
+    const name = this.#nameOf(formatProofSubject(subject));
+    await unlessImpossible(async () => {
+      const head = await this.#proofHead(answer.head, client);
+      if (head === undefined) return;
+      await this.#keep(name, { subject, head, answer: payload, versions }, this.#now() + ttl);
+    });
+  }
+
+  /** Keeps what `client` has proven of a record. What cannot be written is not kept. */
+  async writeRecord(record: ClaimedRecord, proof: RecordProof, client: Pick<Client, "headForProof">): Promise<void> {
+    const { path, version } = record;
+    await unlessImpossible(async () => {
+      const head = await this.#proofHead(proof.head, client);
+      if (head === undefined) return;
+      const subject = { kind: "record", path, version } as const;
+      const parts = { subject, head, record: { entry: record, proof: proof.payload } };
+      await this.#keep(this.#nameOfRecord(record), parts, this.#now());
+    });
+  }
+
+  async #proofHead(head: VerifiedHead, client: Pick<Client, "headForProof">): Promise<ProofHead | undefined> {
+    if (this.#unkept.has(head.epoch)) return undefined;
     try {
-      const head = await client.headForProof(answer.head);
-      const text = formatProofFile({ subject, head, answer: payload, versions });
-      if (text.length <= MAX_PROOF_FILE_LENGTH) await this.#replace(this.path(subject), text, this.#now() + ttl);
+      return await client.headForProof(head);
     } catch (error) {
-      if (error instanceof TypeError || error instanceof RangeError) throw error;
-      // A cache that is not to be had costs a query next time, and no more.
-    }
-  }
-
-  /** Removes what nobody has asked for in a month. */
-  async prune(): Promise<void> {
-    const names = await readdir(this.#folder).catch(() => []);
-    for (const name of names) {
-      const path = join(this.#folder, name);
-      const age = await stat(path).then(
-        ({ mtimeMs }) => this.#now() - mtimeMs / 1000,
-        () => 0,
-      );
-      if (age > MAX_LIFE) await rm(path, { force: true }).catch(() => {});
-    }
-  }
-
-  async #readFile(path: string): Promise<{ text: string; until: number } | undefined> {
-    try {
-      // Without O_NONBLOCK a pipe that nobody writes to is never opened.
-      const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
-      try {
-        const { size, mtimeMs } = await file
-          .stat()
-          .then((found) => (found.isFile() ? found : { size: -1, mtimeMs: 0 }));
-        if (size < 0 || size > 2 * MAX_PROOF_FILE_LENGTH) {
-          this.#onIgnored(`ignored ${path}, which is no cached answer`);
-          return undefined;
-        }
-        const text = decodeUtf8(await file.readFile());
-        if (text === undefined) this.#onIgnored(`ignored a damaged cached answer: ${path} is not text`);
-        // A time far in the future is none that this wrote.
-        const until = Math.floor(mtimeMs / 1000);
-        return text === undefined ? undefined : { text, until: until > this.#now() + MAX_TTL ? 0 : until };
-      } finally {
-        await file.close();
-      }
-    } catch {
-      return undefined;
-    }
-  }
-
-  async #replace(path: string, text: string, until: number): Promise<void> {
-    const temporary = `${path}.${randomBytes(6).toString("hex")}.tmp`;
-    try {
-      await makeFolder(this.#folder);
-      // Not synced: a file that a crash leaves half written does not verify.
-      await writeFile(temporary, text, { flag: "wx", mode: 0o600 });
-      await utimes(temporary, until, until);
-      await rename(temporary, path);
-    } catch (error) {
-      await rm(temporary, { force: true }).catch(() => {});
+      this.#unkept.add(head.epoch);
       throw error;
     }
   }
+
+  async #keep(name: string, parts: ProofFileParts, time: number): Promise<void> {
+    const text = formatProofFile(parts);
+    if (text.length <= MAX_PROOF_FILE_LENGTH) await this.#files.replace(name, text, time);
+  }
+
+  /** Keeps a head that dates records. What cannot be written is not kept. */
+  async writeAge(time: number, { payload }: ProvenAge): Promise<void> {
+    if (!Number.isSafeInteger(time) || time < 0) throw new RangeError(`not Unix seconds: ${time}`);
+    await unlessImpossible(() => this.#files.replace(`t${time}.head`, `${formatBase64(payload)}\n`, this.#now()));
+  }
+
+  /** Removes what nobody has asked for in a month. */
+  prune(): Promise<void> {
+    return this.#files.prune();
+  }
 }
 
-/** True if two signed heads contradict each other: that is a finding, whatever file it is found in. */
-function isContradiction({ code }: ProofdnsError): boolean {
-  return code === "FORK" || code === "SUMDB_FORK" || code === "SUMDB_ROLLBACK";
+/** A cache that is not to be had costs a query next time, and no more. */
+async function unlessImpossible(write: () => Promise<void>): Promise<void> {
+  try {
+    await write();
+  } catch (error) {
+    if (error instanceof TypeError || error instanceof RangeError) throw error;
+  }
 }
 
-/** Most signatures that are remembered. */
-const MAX_KNOWN = 4096;
+/** Most files that are named as ignored; with keys of another policy all of them are. */
+const MAX_NAMED = 10;
 
-/** Checks each true signature once. */
-function rememberTrue(scheme: Ed25519Verifier): Ed25519Verifier {
-  const known = new Set<string>();
-  return {
-    ...scheme,
-    verify(publicKey, message, signature) {
-      const id = Buffer.concat([publicKey, signature, message]).toString("latin1");
-      if (known.has(id)) return true;
-      const isTrue = scheme.verify(publicKey, message, signature);
-      if (isTrue && known.size < MAX_KNOWN) known.add(id);
-      return isTrue;
-    },
+function sayFew(say: (message: string) => void): (message: string) => void {
+  let said = 0;
+  return (message) => {
+    said++;
+    if (said <= MAX_NAMED) say(message);
+    else if (said === MAX_NAMED + 1) say("ignored more cached answers");
   };
+}
+
+/** Both are proven: what the index says of a record, and that the checksum database has another one there. */
+class OtherHashes extends ProofdnsError {
+  constructor(path: string, version: string, logIndex: number) {
+    const what = `record ${logIndex} of the checksum database, ${path}@${version}`;
+    super("BAD_RECORD_PROOF", `${what}, was proven with other hashes than the index has now; ask without --offline`);
+  }
 }
 
 function tooOld(subject: Subject, cause: ProofdnsError): ProofdnsError {

@@ -1,19 +1,44 @@
-import type { Client, Lookup } from "./client.ts";
-import type { Subject } from "./verify/index.ts";
+import type { ClaimedRecord, Client, Lookup, ProvenAge, RecordProof } from "./client.ts";
+import type { Subject, VerifiedAge, VerifiedHead } from "./verify/index.ts";
 
-/** Proven answers kept for a while; whatever is in it is verified again when it is read. */
+/** Proven answers, proofs of records and old heads, kept for a while; whatever is in it is verified again when it is read. */
 export interface AnswerCache {
   /** A cached answer that verifies; undefined if there is none, or it is too old, or of another epoch than the remembered one, so that it takes asking. */
   read(subject: Subject, options?: CacheReadOptions): Promise<Lookup | undefined>;
   /** Keeps an answer that `client` has looked up. A cache that cannot be written is no reason to fail. */
   write(subject: Subject, lookup: Lookup, client: Pick<Client, "headForProof">): Promise<void>;
+  /**
+   * A kept proof of this very record that verifies, of whatever age: a record never changes. With a network it counts only after
+   * `Client.proveContinuity` for its head (spec/client.md §10).
+   */
+  readRecord(record: ClaimedRecord, options?: Pick<CacheReadOptions, "isOffline">): Promise<KeptRecord | undefined>;
+  /** Keeps what `client` has proven of a record. */
+  writeRecord(record: ClaimedRecord, proof: RecordProof, client: Pick<Client, "headForProof">): Promise<void>;
+  /** For work without a network: of the kept heads that a log had at `time` or before, the latest that verifies. Unix seconds. */
+  readAge(time: number): Promise<KeptAge | undefined>;
+  /** Keeps the head that a log had at `time`. */
+  writeAge(time: number, age: ProvenAge): Promise<void>;
 }
 
+/** What may be read of a cache. */
 export interface CacheReadOptions {
   /** Only an answer whose record is proven too. */
   readonly withRecord?: boolean;
   /** However long ago it was asked and whatever its epoch, if its head is not over the maximum age: for work without a network. */
   readonly isOffline?: boolean;
+}
+
+/** A record that a kept proof shows to be in the checksum database of `head`. */
+export interface KeptRecord {
+  readonly head: VerifiedHead;
+  /** Payload of its `_record` proof. */
+  readonly payload: Uint8Array;
+}
+
+/** A head that was kept for another time than that asked for, or for the same. */
+export interface KeptAge extends VerifiedAge {
+  /** Unix seconds: what it was asked for. */
+  readonly time: number;
 }
 
 /** Keeps nothing. */
@@ -22,6 +47,18 @@ export class NoAnswerCache implements AnswerCache {
     return Promise.resolve(undefined);
   }
   write(): Promise<void> {
+    return Promise.resolve();
+  }
+  readRecord(): Promise<undefined> {
+    return Promise.resolve(undefined);
+  }
+  writeRecord(): Promise<void> {
+    return Promise.resolve();
+  }
+  readAge(): Promise<undefined> {
+    return Promise.resolve(undefined);
+  }
+  writeAge(): Promise<void> {
     return Promise.resolve();
   }
 }

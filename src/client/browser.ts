@@ -15,6 +15,9 @@ export {
   type ClientOptions,
   type Lookup,
   type LookupOptions,
+  type ProvenAge,
+  type RecordOptions,
+  type RecordProof,
 } from "./client.ts";
 export { StorageMemoryStore, type TextStorage } from "./memory-storage.ts";
 export { type MemoryStore, NoMemoryStore } from "./memory-store.ts";

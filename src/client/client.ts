@@ -1,3 +1,4 @@
+import { formatHex } from "../vindex/bytes.ts";
 import { isProofdnsError, ProofdnsError } from "../vindex/error.ts";
 import type { EpochLeaf } from "../vindex/leaf.ts";
 import type { VersionEntry } from "../vindex/payload.ts";
@@ -66,6 +67,28 @@ export interface ClaimedRecord {
   readonly logIndex: number;
 }
 
+/** Options of one proof of a record. */
+export interface RecordOptions extends CallOptions {
+  /** The head under which it is proven, one that this client verified. Default: the newest. */
+  readonly head?: VerifiedHead;
+}
+
+/** What proved a record, and what it cost. */
+export interface RecordProof {
+  /** The record is in the checksum database of this head. */
+  readonly head: VerifiedHead;
+  /** Payload of the `_record` answer that was verified. */
+  readonly payload: Uint8Array;
+  /** DNS queries made for it. */
+  readonly queries: number;
+}
+
+/** An old head that was verified. */
+export interface ProvenAge extends VerifiedAge {
+  /** Payload of the `t<time>._head` answer. */
+  readonly payload: Uint8Array;
+}
+
 /** A proven answer, and what it cost. */
 export interface Lookup {
   readonly answer: VerifiedAnswer;
@@ -104,8 +127,12 @@ export class Client {
   readonly #heads: Heads;
   readonly #timeout: number;
   readonly #hub = new AbortHub();
-  /** Extensions of the checksum database that were proven or are being, by their two sizes. */
+  /** Lookups under way, by question and what is to be proven. */
+  readonly #lookups = new Map<string, SharedTask<Lookup>>();
+  /** Extensions of the checksum database that were proven or are being, by their two tree heads. */
   readonly #sumdbs = new Map<string, SharedTask<void>>();
+  /** Roots of kept trees of the checksum database from which the server had no proof: asked once, not for each record. */
+  readonly #unconnected = new Set<string>();
   /** With the tree head of the checksum database that was proven last to continue those before it, or else was seen first. */
   #sumdbLeaf: EpochLeaf | undefined;
   /** The one of the memory that it was compared with. */
@@ -113,12 +140,15 @@ export class Client {
   #best: VerifiedHead | undefined;
 
   constructor(options: ClientOptions) {
-    const { trust } = options;
+    const { trust, transport } = (options ?? {}) as Partial<ClientOptions>;
+    // What plain JavaScript calls wrongly; the types allow no other.
+    if (typeof trust?.zone !== "string" || typeof transport?.query !== "function")
+      throw new TypeError("new Client: expected { trust: makeTrust(…), transport }");
     this.#trust = trust;
     this.#store = options.memory ?? new NoMemoryStore();
     this.#timeout = options.timeout ?? DEFAULT_TIMEOUT;
     if (!(this.#timeout > 0 && this.#timeout <= MAX_TIMEOUT)) throw new RangeError("timeout: 1 to 2^31 - 1 ms");
-    this.#asker = new Asker(options.transport);
+    this.#asker = new Asker(transport);
     this.#questions = new Questions(trust.zone, trust.sha256, { isHashed: options.isHashed ?? false });
     this.#heads = new Heads({
       trust,
@@ -129,9 +159,32 @@ export class Client {
     });
   }
 
-  /** Looks one subject up. */
-  lookup(subject: Subject, options: LookupOptions = {}): Promise<Lookup> {
-    return this.#call(options, (asking) => this.#lookup(subject, options, asking));
+  /** Looks one subject up. Who asks for the same while it is under way waits for the same result, and nothing is asked twice. */
+  async lookup(subject: Subject, options: LookupOptions = {}): Promise<Lookup> {
+    options.signal?.throwIfAborted();
+    requireSubject(subject);
+    const { withRecord = false, isStrict = false } = options;
+    const key = `${formatHex(this.#questions.subject(subject))} ${withRecord} ${isStrict}`;
+    let task = this.#lookups.get(key);
+    if (task === undefined || task.isAbandoned) {
+      const made = new SharedTask((signal) =>
+        this.#call({ signal }, (asking) => this.#lookup(subject, { withRecord, isStrict }, asking)),
+      );
+      task = made;
+      this.#lookups.set(key, made);
+      const forget = (): void => {
+        if (this.#lookups.get(key) === made) this.#lookups.delete(key);
+      };
+      made.whenOver(forget, forget);
+    }
+    // Many calls may share a signal: one listener for all of them.
+    const controller = new AbortController();
+    const leave = this.#hub.listen(options.signal, () => controller.abort(options.signal?.reason));
+    try {
+      return await task.join(controller.signal);
+    } finally {
+      leave();
+    }
   }
 
   /** The newest head. */
@@ -147,7 +200,7 @@ export class Client {
    * Proves how old records are: every record below the result's sumdb size was public at its `publicSince`. `time` is in Unix
    * seconds, a multiple of 3600; undefined if the log is younger.
    */
-  age(time: number, options: CallOptions = {}): Promise<VerifiedAge | undefined> {
+  age(time: number, options: CallOptions = {}): Promise<ProvenAge | undefined> {
     return this.#call(options, (asking) => this.#heads.age(time, asking));
   }
 
@@ -158,14 +211,19 @@ export class Client {
    * Throws `BAD_RECORD_PROOF` if it holds another one there, `NO_ANSWER` if the server has no proof or the record is newer
    * than the head, and `MALFORMED_INPUT` if path and version make no record.
    */
-  proveRecord(record: ClaimedRecord, options: CallOptions = {}): Promise<void> {
+  async proveRecord(record: ClaimedRecord, options: CallOptions = {}): Promise<void> {
+    await this.recordProof(record, options);
+  }
+
+  /** As `proveRecord`, under whichever head of this client; gives what proved it, so that it can be kept. */
+  recordProof(record: ClaimedRecord, options: RecordOptions = {}): Promise<RecordProof> {
     return this.#call(options, async (asking) => {
       const { path, version, zipHash, goModHash, logIndex } = record;
       if (makeRecord(path, version, zipHash, goModHash) === undefined) {
         const shown = JSON.stringify(`${path} ${version}`.slice(0, 200));
         throw new ProofdnsError("MALFORMED_INPUT", `${shown} is no module path and version of the checksum database`);
       }
-      const head = await this.#heads.newest(asking);
+      const head = options.head ?? (await this.#heads.newest(asking));
       const { treeSize } = head.leaf.treeHead;
       if (logIndex >= treeSize) {
         throw new ProofdnsError(
@@ -173,8 +231,33 @@ export class Client {
           `record ${logIndex} is not covered yet: epoch ${head.epoch} covers ${treeSize} records; ask again later`,
         );
       }
-      await this.#record(head, record, asking);
+      const payload = await this.#record(head, record, asking);
       this.#best = newer(head, this.#best);
+      return { head, payload, queries: asking.tally.queries };
+    });
+  }
+
+  /**
+   * Proves that the checksum database of the newest head and that of `kept`, a head that a kept proof was verified with, are one (spec/client.md
+   * §10): then a record that was proven under `kept` is proven as `proveRecord` would, and need not be asked for. Returns the queries
+   * made for it.
+   *
+   * Throws as `proveRecord`: `SUMDB_FORK` with evidence, `SUMDB_EXTENSION_NOT_PROVEN`, `NO_ANSWER` if the server has no such proof.
+   */
+  proveContinuity(kept: Pick<VerifiedHead, "leaf">, options: CallOptions = {}): Promise<number> {
+    return this.#call(options, async (asking) => {
+      const head = await this.#heads.newest(asking);
+      const tree = formatHex(kept.leaf.treeHead.rootHash);
+      if (this.#unconnected.has(tree)) throw new ProofdnsError("NO_ANSWER", "the server has no proof from that tree");
+      try {
+        await this.#sumdbExtension(kept, head, asking);
+      } catch (error) {
+        if (isProofdnsError(error, "NO_ANSWER")) this.#unconnected.add(tree);
+        throw error;
+      }
+      await this.#sumdb(head, asking);
+      this.#best = newer(head, this.#best);
+      return asking.tally.queries;
     });
   }
 
@@ -212,7 +295,7 @@ export class Client {
     }
   }
 
-  async #lookup(subject: Subject, options: LookupOptions, asking: Asking): Promise<Lookup> {
+  async #lookup(subject: Subject, options: Omit<LookupOptions, "signal">, asking: Asking): Promise<Lookup> {
     const name = this.#questions.subject(subject);
     // Both are asked at once; a failure of one must not leave the other's unhandled.
     const round = firstRound();
@@ -278,10 +361,14 @@ export class Client {
   }
 
   /** Proves a record in the checksum database, and that the database continues the remembered one. */
-  async #record(head: VerifiedHead, record: ClaimedRecord, asking: Asking): Promise<void> {
+  async #record(head: VerifiedHead, record: ClaimedRecord, asking: Asking): Promise<Uint8Array> {
     const name = this.#questions.record(record.logIndex, head.leaf.treeHead.treeSize);
-    await this.#verified(name, asking, (proof) => verifyRecord(this.#trust, head, record, proof));
+    const payload = await this.#verified(name, asking, (proof) => {
+      verifyRecord(this.#trust, head, record, proof);
+      return proof;
+    });
     await this.#sumdb(head, asking);
+    return payload;
   }
 
   /** Proves that the checksum database of a head continues the one that was proven before it, in this run or the memory. */
@@ -307,7 +394,10 @@ export class Client {
   async #sumdbExtension(known: WithLeaf, head: WithLeaf, asking: Asking): Promise<void> {
     const [smaller, larger] = sizeOf(known) < sizeOf(head) ? [known, head] : [head, known];
     if (sizeOf(smaller) === sizeOf(larger)) return verifySumdbExtension(this.#trust, smaller, larger, undefined);
-    const key = `${sizeOf(smaller)} ${sizeOf(larger)}`;
+    // By their roots too: what is proven of one tree says nothing of another of its size.
+    const key = [smaller, larger]
+      .map(({ leaf }) => `${sizeOf({ leaf })} ${formatHex(leaf.treeHead.rootHash)}`)
+      .join(" ");
     let task = this.#sumdbs.get(key);
     if (task === undefined || task.isAbandoned) {
       const name = this.#questions.sumdb(sizeOf(smaller), sizeOf(larger));
@@ -371,4 +461,14 @@ async function settleAll<T>(promises: readonly Promise<T>[]): Promise<T[]> {
   const failures = ends.flatMap((end) => (end.status === "rejected" ? [end.reason as unknown] : []));
   if (failures.length > 0) throw failures.reduce((first, next) => graver(next, first));
   return ends.map((end) => (end as PromiseFulfilledResult<T>).value);
+}
+
+/** @throws TypeError for what is no subject, which the types do not allow */
+function requireSubject(subject: Subject): void {
+  const { kind, path, basePath } = (subject ?? {}) as { readonly kind?: unknown; path?: unknown; basePath?: unknown };
+  if (kind === "toolchain" || typeof (kind === "module" ? path : kind === "majors" ? basePath : undefined) === "string")
+    return;
+  throw new TypeError(
+    'not a subject: expected { kind: "module", path }, { kind: "majors", basePath } or { kind: "toolchain" }',
+  );
 }

@@ -19,6 +19,8 @@ export interface UdpExchange {
   /** Milliseconds that each try waits. */
   readonly timeouts: readonly number[];
   readonly judge: (message: Uint8Array) => DatagramVerdict;
+  /** Called before each try, with its number from 0. */
+  readonly onTry?: (tries: number) => void;
   readonly fail: Fail;
   readonly signal: AbortSignal | undefined;
   readonly hub: AbortHub;
@@ -29,7 +31,7 @@ export interface UdpExchange {
  * asked by TCP: it was judged so, or only datagrams that may be someone else's came.
  */
 export async function exchangeUdp(exchange: UdpExchange): Promise<Uint8Array | undefined> {
-  const { peer, makeQuery, timeouts, judge, fail, signal, hub } = exchange;
+  const { peer, makeQuery, timeouts, judge, onTry, fail, signal, hub } = exchange;
   const socket = createSocket(peer.family === 6 ? "udp6" : "udp4");
   let timer: NodeJS.Timeout | undefined;
   let leave: (() => void) | undefined;
@@ -49,6 +51,7 @@ export async function exchangeUdp(exchange: UdpExchange): Promise<Uint8Array | u
           reject(fail(`did not answer ${tries} ${tries === 1 ? "query" : "queries"} by UDP`));
           return;
         }
+        onTry?.(tries);
         tries++;
         timer = setTimeout(next, timeout);
         send();

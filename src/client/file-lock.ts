@@ -1,7 +1,16 @@
 import { randomBytes } from "node:crypto";
-import { link, readFile, readlink, rm, writeFile } from "node:fs/promises";
-import { hostname } from "node:os";
+import { link, readFile, rm, writeFile } from "node:fs/promises";
 import { setTimeout } from "node:timers/promises";
+import {
+  formatPlace,
+  isOfEarlierBoot,
+  isSamePlace,
+  type LockPlace,
+  lookAtLock,
+  parsePlace,
+  thisClock,
+  thisPlace,
+} from "./lock-place.ts";
 
 /** Milliseconds to wait for a process that holds the lock; what is done under it takes a few. */
 const PATIENCE = 6000;
@@ -10,20 +19,19 @@ const MAX_DEPTH = 4;
 
 /**
  * Who holds a lock, as its file says: `<token> <pid> <start> <host> <place>` and a line feed. The token is random, so that no two locks
- * ever have the same content; `start` tells two processes of one number apart, where the system says it, else it is 0. `place` is
- * where process numbers mean something: boot and PID namespace, `-` where the system does not say it.
+ * ever have the same content; `start` tells two processes of one number apart, where the system says it, else it is 0. `host` and `place`
+ * are where process numbers mean something (lock-place.ts).
  */
 interface Holder {
   readonly token: string;
   readonly pid: number;
   readonly start: string;
-  readonly host: string;
-  readonly place: string;
+  readonly place: LockPlace;
 }
 
 /**
  * Runs `task` while no other process does that uses the same lock file. The file of a process that is gone is removed, whenever
- * that was; that of one that lives is waited for, however slow it is.
+ * that was, also before this machine started anew; that of one that lives is waited for, however slow it is.
  *
  * Of all who find a dead holder exactly one removes its file: the one that holds the lock `<path>.<token>`, and only
  * if the file still has that token. So nobody removes the file of whoever came next, which a removal by age could.
@@ -54,10 +62,10 @@ async function acquire(path: string, holder: Holder, effort: Effort): Promise<vo
       continue;
     }
     const other = parseHolder(found);
-    if (other !== undefined && effort.depth < MAX_DEPTH && !(await isAlive(other))) {
+    if (other !== undefined && effort.depth < MAX_DEPTH && !(await isAlive(other, path))) {
       await removeDead(path, found, other, effort);
     } else if (performance.now() - begun > effort.patience) {
-      const who = other === undefined ? "something" : `process ${other.pid} on ${other.host}`;
+      const who = other === undefined ? "something" : `process ${other.pid} on ${other.place.host}`;
       throw new Error(`${who} holds ${path}; if there is no such process, remove the file`);
     }
   }
@@ -118,8 +126,8 @@ async function read(path: string): Promise<string | undefined> {
   }
 }
 
-function formatHolder({ token, pid, start, host, place }: Holder): string {
-  return `${token} ${pid} ${start} ${host} ${place}\n`;
+function formatHolder({ token, pid, start, place }: Holder): string {
+  return `${token} ${pid} ${start} ${place.host} ${formatPlace(place)}\n`;
 }
 
 /** Undefined for anything else: nobody is ever taken for dead by a file that does not say who made it. */
@@ -127,38 +135,23 @@ function parseHolder(text: string): Holder | undefined {
   const match = /^([0-9a-f]{32}) ([1-9][0-9]{0,9}) ([0-9]{1,20}) ([!-~]{1,255}) ([!-~]{1,255})\n$/.exec(text);
   if (match === null) return undefined;
   const [, token, pid, start, host, place] = match as unknown as [string, string, string, string, string, string];
-  return { token, pid: Number(pid), start, host, place };
+  const where = parsePlace(host, place);
+  return where === undefined ? undefined : { token, pid: Number(pid), start, place: where };
 }
 
 async function me(): Promise<Holder> {
   const { pid } = process;
   const start = (await statusOf(pid))?.start ?? "0";
-  return { token: randomBytes(16).toString("hex"), pid, start, host: hostOf(), place: await placeOf() };
-}
-
-/** Boot and PID namespace. A container with the host's name has numbers of its own: there nobody here is alive, nor there here. */
-async function placeOf(): Promise<string> {
-  try {
-    const boot = await readFile("/proc/sys/kernel/random/boot_id", "latin1");
-    const place = `${boot.trim()}/${await readlink("/proc/self/ns/pid")}`;
-    return /^[!-~]{1,255}$/.test(place) ? place : "-";
-  } catch {
-    // No /proc: nothing is known of namespaces.
-    return "-";
-  }
-}
-
-function hostOf(): string {
-  return (
-    hostname()
-      .replaceAll(/[^!-~]/g, "_")
-      .slice(0, 255) || "localhost"
-  );
+  return { token: randomBytes(16).toString("hex"), pid, start, place: await thisPlace() };
 }
 
 /** True unless it is certain that the process has ended. */
-async function isAlive({ pid, start, host, place }: Holder): Promise<boolean> {
-  if (host !== hostOf() || place !== (await placeOf())) return true;
+async function isAlive({ pid, start, place }: Holder, path: string): Promise<boolean> {
+  const here = await thisPlace();
+  if (!isSamePlace(place, here)) {
+    const file = await lookAtLock(path);
+    return file === undefined || !isOfEarlierBoot(place, here, file, thisClock());
+  }
   try {
     process.kill(pid, 0);
   } catch (error) {

@@ -204,7 +204,7 @@ export class Heads {
   }
 
   /** Proves how old records are; undefined if there is no head of that age. */
-  async age(time: number, asking: Asking): Promise<VerifiedAge | undefined> {
+  async age(time: number, asking: Asking): Promise<(VerifiedAge & { readonly payload: Uint8Array }) | undefined> {
     const newest = newer<Memory>(await this.newest(asking), await this.known());
     const age = this.#asker.rounds(asking, async (round) => {
       const reply = await this.#asker.ask(this.#questions.headAt(time), asking, round);
@@ -213,7 +213,7 @@ export class Heads {
       const untrustedConsistency = await this.#consistency(headEpoch(untrustedHead), newest.epoch, asking, round);
       const age = verifyAge({ trust: this.#trust, newest, time, untrustedHead, untrustedConsistency });
       await this.#compareWithAll(age, newest, asking);
-      return age;
+      return { ...age, payload: untrustedHead };
     });
     return this.#unlessForked(age, [newest], asking);
   }

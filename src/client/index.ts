@@ -1,6 +1,12 @@
 /** `proofdns`: looks up the latest versions of Go modules by DNS and verifies them. */
 export type { VersionEntry } from "../vindex/payload.ts";
-export { type AnswerCache, NoAnswerCache } from "./answer-cache.ts";
+export {
+  type AnswerCache,
+  type CacheReadOptions,
+  type KeptAge,
+  type KeptRecord,
+  NoAnswerCache,
+} from "./answer-cache.ts";
 export { FolderAnswerCache } from "./answer-cache-folder.ts";
 export {
   type CallOptions,
@@ -9,6 +15,9 @@ export {
   type ClientOptions,
   type Lookup,
   type LookupOptions,
+  type ProvenAge,
+  type RecordOptions,
+  type RecordProof,
 } from "./client.ts";
 export { FolderMemoryStore } from "./memory-folder.ts";
 export { type MemoryStore, NoMemoryStore } from "./memory-store.ts";

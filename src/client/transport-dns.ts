@@ -7,6 +7,8 @@ import { isProofdnsError, ProofdnsError } from "../vindex/error.ts";
 import { AbortHub } from "./abort-hub.ts";
 import { CLIENT_COOKIE_LENGTH, CookieJar } from "./dns-cookie.ts";
 import type { Fail, Peer } from "./dns-peer.ts";
+import { type Outcome, race } from "./dns-race.ts";
+import { UdpReach } from "./dns-reach.ts";
 import { TcpPeer } from "./dns-tcp.ts";
 import { type DatagramVerdict, exchangeUdp } from "./dns-udp.ts";
 import { readReply, unreachable } from "./read-reply.ts";
@@ -36,6 +38,10 @@ const DEFAULT_TCP_TIMEOUT = 5000;
 const LEARNING_TIME = 400;
 /** Milliseconds for which the addresses of a host name are used again. */
 const ADDRESS_LIFE = 60_000;
+/** Milliseconds that TCP has where UDP is silent, at least; and in which it must fail for UDP to be tried in its place. */
+const LEAST_TCP_TIME = 1000;
+/** Milliseconds that UDP has where it was silent before. */
+const PROBE_TIME = 300;
 /** Addresses of a host name that are asked. */
 const MAX_ADDRESSES = 4;
 
@@ -49,10 +55,12 @@ export function parseServerAddress(text: string): DnsServerAddress {
   const v6 = match === null ? text : match[1];
   const host = v6 !== undefined && isIPv6(v6) ? v6 : match?.[2];
   const port = match?.[3] === undefined ? DNS_PORT : Number(match[3]);
-  if (host === undefined || port < 1 || port > 65_535) {
+  const isPortBad = port < 1 || port > 65_535;
+  if (host === undefined || isPortBad) {
+    const why = isPortBad ? `${port} is no port from 1 to 65535; ` : "";
     throw new ProofdnsError(
       "MALFORMED_INPUT",
-      `server ${JSON.stringify(text.slice(0, 100))}: expected HOST, HOST:PORT or [IPv6]:PORT`,
+      `server ${JSON.stringify(text.slice(0, 100))}: ${why}expected HOST, HOST:PORT or [IPv6]:PORT`,
     );
   }
   return { host, port };
@@ -63,6 +71,7 @@ interface Way {
   readonly peer: Peer;
   readonly jar: CookieJar;
   readonly tcp: TcpPeer;
+  readonly reach: UdpReach;
   /** Ends with the first reply; undefined before the first query. */
   learning: Promise<void> | undefined;
 }
@@ -83,6 +92,9 @@ interface Question {
  * the server sends cookies (RFC 7873). A resolver without cookies that does not keep the case, and one that has left its cookies, is
  * asked again by TCP. Retries send the same question, so that a late reply to an earlier try is taken.
  *
+ * Some networks drop datagrams. Where none comes back, TCP is tried beside the last try by UDP (beside the second, unless the server has always
+ * answered by UDP so far); where that answers, all queries go by TCP for a minute.
+ *
  * The first query brings the server's cookie; those that come in the meantime wait for it a little. With it a server knows that
  * the asker's address is its own, and does not count many queries at once against its limits.
  */
@@ -98,7 +110,12 @@ export class DnsTransport implements Transport {
   #ways: { readonly found: Promise<Way[]>; readonly until: number } | undefined;
 
   constructor(options: DnsTransportOptions) {
-    this.#server = typeof options.server === "string" ? parseServerAddress(options.server) : options.server;
+    // What plain JavaScript calls wrongly; the types allow no other.
+    const server = (options as Partial<DnsTransportOptions> | undefined)?.server;
+    if (typeof server !== "string" && (typeof server?.host !== "string" || typeof server.port !== "number")) {
+      throw new TypeError('new DnsTransport: expected { server: "127.0.0.1:53" }, or { server: { host, port } }');
+    }
+    this.#server = typeof server === "string" ? parseServerAddress(server) : server;
     const { host, port } = this.#server;
     this.#shown = host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
     this.#timeouts = options.timeouts ?? DEFAULT_TIMEOUTS;
@@ -167,12 +184,48 @@ export class DnsTransport implements Transport {
   }
 
   async #ask(way: Way, question: Question, tcp: boolean): Promise<TxtReply> {
-    const reply = tcp ? undefined : await this.#askUdp(way, question);
-    return reply ?? this.#askTcp(way, question);
+    const begun = performance.now();
+    const plan = tcp ? "tcp" : way.reach.plan(begun);
+    if (plan === "tcp") {
+      const outcome = await this.#askTcp(way, question);
+      if ("value" in outcome) return outcome.value;
+      way.reach.forget();
+      // What fails at once leaves time to see whether UDP has come back.
+      if (tcp || performance.now() - begun > LEAST_TCP_TIME) throw outcome.silence;
+    }
+    return this.#askBoth(way, question, plan === "probe");
   }
 
-  /** Undefined if it is to be asked by TCP. */
-  async #askUdp({ peer, jar }: Way, { name, query, signal }: Question): Promise<TxtReply | undefined> {
+  /** By UDP, and beside it by TCP where UDP is silent. */
+  async #askBoth(way: Way, question: Question, isProbe: boolean): Promise<TxtReply> {
+    const { reach } = way;
+    const timeouts = isProbe ? [PROBE_TIME, ...this.#timeouts] : this.#timeouts;
+    const { value, isUdpSilent } = await race<TxtReply>({
+      udp: (onTry, signal) => this.#askUdp(way, { ...question, signal }, timeouts, onTry),
+      tcp: (signal) => this.#askTcp(way, { ...question, signal }),
+      tcpAt: reach.isReliable && !isProbe ? Math.max(1, timeouts.length - 1) : 1,
+      leastTcpTime: LEAST_TCP_TIME,
+      merge: (udp, byTcp) => this.#merge(udp, byTcp),
+      signal: question.signal,
+      hub: this.#hub,
+    });
+    if (isUdpSilent) reach.silent(performance.now());
+    return value;
+  }
+
+  #merge(udp: ProofdnsError, tcp: ProofdnsError | undefined): ProofdnsError {
+    const prefix = unreachable(this.#shown, "").message;
+    const why = tcp?.message.replace(prefix, "") ?? "did not answer by TCP either";
+    return new ProofdnsError(udp.code, `${udp.message}; it ${why}`, { cause: udp });
+  }
+
+  /** `tcp` if it is to be asked by TCP. */
+  async #askUdp(
+    { peer, jar, reach }: Way,
+    { name, query, signal }: Question,
+    timeouts: readonly number[],
+    onTry: (tries: number) => void,
+  ): Promise<Outcome<TxtReply> | "tcp"> {
     const judge = (message: Uint8Array): DatagramVerdict => {
       const match = matchReply(message, query);
       if (match === undefined) return "stranger";
@@ -191,40 +244,46 @@ export class DnsTransport implements Transport {
           return match === "folded" && !jar.isUsed ? "tcp" : "reply";
       }
     };
-    const reply = await exchangeUdp({
+    const exchange = {
       peer,
       makeQuery: () => jar.addTo(query),
-      timeouts: this.#timeouts,
+      timeouts,
       judge,
+      onTry,
       fail: this.#fail,
-      signal,
       hub: this.#hub,
-    });
-    if (reply === undefined) return undefined;
+    };
+    const reply = await silenceOf(exchangeUdp({ ...exchange, signal }), signal);
+    if (reply !== undefined && "silence" in reply) return reply;
+    reach.answered();
+    if (reply === undefined) return "tcp";
     try {
-      return readReply(reply, name, "udp", this.#shown);
+      const read = readReply(reply, name, "udp", this.#shown);
+      return read === undefined ? "tcp" : { value: read };
     } catch (error) {
       // What is garbled may come whole by TCP.
-      if (isProofdnsError(error, "MALFORMED_MESSAGE")) return undefined;
+      if (isProofdnsError(error, "MALFORMED_MESSAGE")) return "tcp";
       throw error;
     }
   }
 
-  async #askTcp({ jar, tcp }: Way, { name, query, signal }: Question): Promise<TxtReply> {
+  async #askTcp({ jar, tcp }: Way, { name, query, signal }: Question): Promise<Outcome<TxtReply>> {
     for (let tries = 0; ; tries++) {
-      const message = await tcp.exchange({
+      const exchange = tcp.exchange({
         query: jar.addTo(query),
         isReply: (reply) => matchReply(reply, query) !== undefined,
         fail: this.#fail,
         signal,
         hub: this.#hub,
       });
+      const message = await silenceOf(exchange, signal);
+      if ("silence" in message) return message;
       const verdict = jar.judge(message, true);
       if (verdict === "foreign") throw this.#fail("answers by TCP with the cookie of another client");
       if ((verdict === "again" || verdict === "plain") && tries === 0) continue;
       const reply = readReply(message, name, "tcp", this.#shown);
       if (reply === undefined) throw this.#fail("sent a truncated reply by TCP");
-      return reply;
+      return { value: reply };
     }
   }
 
@@ -252,7 +311,7 @@ export class DnsTransport implements Transport {
     if (way === undefined) {
       const peer = { address, family, port: this.#server.port };
       const jar = new CookieJar(randomBytes(CLIENT_COOKIE_LENGTH));
-      way = { peer, jar, tcp: new TcpPeer(peer, this.#tcpTimeout), learning: undefined };
+      way = { peer, jar, tcp: new TcpPeer(peer, this.#tcpTimeout), reach: new UdpReach(), learning: undefined };
       this.#byAddress.set(address, way);
     }
     return way;
@@ -268,6 +327,19 @@ export class DnsTransport implements Transport {
   }
 
   readonly #fail: Fail = (why, cause) => unreachable(this.#shown, why, cause);
+}
+
+/** The message that an exchange brings, or why there is none. */
+async function silenceOf<T extends Uint8Array | undefined>(
+  exchange: Promise<T>,
+  signal: AbortSignal | undefined,
+): Promise<T | { readonly silence: ProofdnsError }> {
+  try {
+    return await exchange;
+  } catch (error) {
+    if (signal?.aborted !== true && isProofdnsError(error)) return { silence: error };
+    throw error;
+  }
 }
 
 /** Gives every letter of `name` the case that one random bit says (draft-vixie-dnsext-dns0x20). */

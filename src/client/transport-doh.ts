@@ -2,6 +2,7 @@ import { encodeTxtQuery, isWireName, matchReply } from "../dns/txt-reply.ts";
 import { formatBase64 } from "../vindex/base64.ts";
 import { ProofdnsError } from "../vindex/error.ts";
 import { AbortHub } from "./abort-hub.ts";
+import { padQuery } from "./dns-padding.ts";
 import { readReply, unreachable } from "./read-reply.ts";
 import type { QueryOptions, Transport, TxtReply } from "./transport.ts";
 
@@ -26,7 +27,7 @@ const MEDIA_TYPE = "application/dns-message";
 const MAX_MESSAGE_LENGTH = 65_535;
 
 /**
- * Asks a DNS server by HTTPS (RFC 8484): one request a query, with ID 0. The server may be any resolver: what it says is
+ * Asks a DNS server by HTTPS (RFC 8484): one request a query, with ID 0, and padded, so that its length tells little. The server may be any resolver: what it says is
  * verified, so all that is trusted to it is which modules one asks for.
  *
  * Redirects are not followed, so no other server learns that. Imports nothing of Node.
@@ -40,6 +41,10 @@ export class DohTransport implements Transport {
 
   /** @throws ProofdnsError `MALFORMED_INPUT` if the URL is none, or not of `https:` or `http:` */
   constructor(options: DohTransportOptions) {
+    // What plain JavaScript calls wrongly; the types allow no other.
+    if (typeof options?.url !== "string") {
+      throw new TypeError('new DohTransport: expected { url: "https://dns.example/dns-query" }');
+    }
     this.#url = parseDohUrl(options.url);
     // Called without a receiver: a browser's fetch refuses any other than the window.
     this.#fetch = options.fetch ?? ((input, init) => fetch(input, init));
@@ -60,7 +65,7 @@ export class DohTransport implements Transport {
     const leave = this.#hub.listen(signal, () => controller.abort());
     try {
       const query = encodeTxtQuery(name, 0);
-      const message = await untilAborted(this.#exchange(query, controller.signal), controller.signal);
+      const message = await untilAborted(this.#exchange(padQuery(query), controller.signal), controller.signal);
       return this.#read(message, query, name);
     } catch (error) {
       if (signal?.aborted === true) throw signal.reason;
@@ -131,7 +136,8 @@ function parseDohUrl(text: string): string {
   } catch {
     throw badUrl(text, "it is no URL");
   }
-  if (url.protocol !== "https:" && url.protocol !== "http:") throw badUrl(text, "it is not https:");
+  if (url.protocol !== "https:" && url.protocol !== "http:")
+    throw badUrl(text, `it begins with ${url.protocol}, not with https:`);
   if (url.username !== "" || url.password !== "") throw badUrl(text, "it holds a user name or password");
   url.hash = "";
   return url.href;
@@ -162,6 +168,11 @@ function explainStatus(status: number): string {
 /** What a failed fetch says of itself: Node hides the reason in the cause. */
 function reasonOf(error: unknown): string {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  const { code } = (cause ?? {}) as { readonly code?: unknown };
+  // What OpenSSL says itself is for those who know its sources.
+  const tls = typeof code === "string" ? /^ERR_SSL_([A-Z0-9_]{1,60})$/.exec(code)?.[1] : undefined;
+  if (tls !== undefined)
+    return `TLS fails there (${tls.toLowerCase().replaceAll("_", " ")}): is this the port of HTTPS?`;
   return cause instanceof Error ? cause.message : String(cause);
 }
 

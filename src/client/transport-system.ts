@@ -1,4 +1,5 @@
 import { getServers } from "node:dns";
+import { makeWebFetch, WebProxies } from "../go/web-proxy.ts";
 import { ProofdnsError } from "../vindex/error.ts";
 import type { Transport } from "./transport.ts";
 import { DnsTransport, type DnsTransportOptions } from "./transport-dns.ts";
@@ -28,7 +29,10 @@ export function makeSystemTransport(times: TransportTimes = {}, servers: readonl
  * Makes the transport that texts name: `system`, `HOST`, `HOST:PORT`, `[IPv6]:PORT`, or `https://…` for DNS over HTTPS
  * (`http://` only to this machine). Of several the later ones are asked where the earlier fail. Without any: `system`.
  *
- * @throws ProofdnsError `MALFORMED_INPUT`, or `UNREACHABLE` from `makeSystemTransport`
+ * DNS over HTTPS goes through the proxy that `HTTPS_PROXY` names in the environment of the process, if any, but for hosts of
+ * `NO_PROXY`, as with programs in Go.
+ *
+ * @throws ProofdnsError `MALFORMED_INPUT`, also for such a proxy that is no URL; or `UNREACHABLE` from `makeSystemTransport`
  */
 export function parseTransport(texts: readonly string[], times: TransportTimes = {}): Transport {
   const [first = "system", ...more] = texts;
@@ -44,5 +48,17 @@ function parseOne(text: string, times: TransportTimes): Transport {
     const shown = JSON.stringify(text.slice(0, 100));
     throw new ProofdnsError("MALFORMED_INPUT", `server ${shown}: http: would tell everyone what you ask; use https:`);
   }
-  return new DohTransport({ url: text, ...(times.tcpTimeout === undefined ? {} : { timeout: times.tcpTimeout }) });
+  if (!/^https?:/i.test(text)) {
+    const shown = JSON.stringify(text.slice(0, 100));
+    const next = "a DNS server is named without a scheme, as in 127.0.0.1:53, and one for DNS over HTTPS with https:";
+    throw new ProofdnsError("MALFORMED_INPUT", `server ${shown}: ${next}`);
+  }
+  const transport = new DohTransport({
+    url: text,
+    fetch: makeWebFetch(process.env),
+    ...(times.tcpTimeout === undefined ? {} : { timeout: times.tcpTimeout }),
+  });
+  // A proxy that makes no sense is said once, and not for every question.
+  new WebProxies(process.env).find(new URL(text));
+  return transport;
 }

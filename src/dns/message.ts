@@ -57,7 +57,7 @@ export const EDNS_DO = 0x8000;
 export const EDNS_CO = 0x4000;
 
 /** EDNS options that mean something here; all others are ignored. */
-export const OPTION = { NSID: 3, COOKIE: 10, KEEPALIVE: 11, EDE: 15 } as const;
+export const OPTION = { NSID: 3, COOKIE: 10, KEEPALIVE: 11, PADDING: 12, EDE: 15 } as const;
 
 /** UDP payload size that is sent and offered: passes every common path unfragmented (DNS flag day 2020). */
 export const UDP_SIZE = 1232;

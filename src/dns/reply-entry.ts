@@ -147,7 +147,7 @@ export function makeEntry(
   if (signer !== undefined) additional.push(...signAll(maker, signer, asked, content.additional, false, at));
   const zoneOffset = QNAME_OFFSET + asked.name.wire.length - zone.apex.wire.length;
   const essential = [...answer, ...authority];
-  const lengths = [...essential, ...additional].map((record) => recordLength(record, zoneOffset));
+  const lengths = [...essential, ...additional].map((record) => recordLength(record));
   const records = new Uint8Array(lengths.reduce((sum, length) => sum + length, 0));
   const essentialLength = lengths.slice(0, essential.length).reduce((sum, length) => sum + length, 0);
   const writer = new RecordWriter(records, zoneOffset);
@@ -300,21 +300,18 @@ function flatten(rdata: ReplyRecord["rdata"]): Uint8Array {
   return concatBytes(...rdata.map((part) => (part instanceof Uint8Array ? part : part.wire)));
 }
 
-function recordLength(record: ReplyRecord, zoneOffset: number): number {
-  const owner = record.owner === "qname" ? 2 : nameLength(record.owner, zoneOffset);
-  return owner + 10 + rdataLength(record.rdata, zoneOffset);
+function recordLength(record: ReplyRecord): number {
+  const owner = record.owner === "qname" ? 2 : nameLength(record.owner);
+  return owner + 10 + rdataLength(record.rdata);
 }
 
-function rdataLength(rdata: ReplyRecord["rdata"], zoneOffset: number): number {
+function rdataLength(rdata: ReplyRecord["rdata"]): number {
   if (rdata instanceof Uint8Array) return rdata.length;
-  return rdata.reduce(
-    (sum, part) => sum + (part instanceof Uint8Array ? part.length : nameLength(part, zoneOffset)),
-    0,
-  );
+  return rdata.reduce((sum, part) => sum + (part instanceof Uint8Array ? part.length : nameLength(part)), 0);
 }
 
 /** A name of the zone takes its own labels and a pointer to the zone's name in the question. */
-function nameLength(name: ZoneName, _zoneOffset: number): number {
+function nameLength(name: ZoneName): number {
   return name.own === undefined ? name.wire.length : name.own.length + 2;
 }
 
@@ -337,7 +334,7 @@ class RecordWriter {
     this.ttlOffsets.push(this.#at);
     this.#uint16(Math.floor(record.ttl / 0x10000));
     this.#uint16(record.ttl & 0xffff);
-    this.#uint16(rdataLength(record.rdata, this.#zoneOffset));
+    this.#uint16(rdataLength(record.rdata));
     if (record.rdata instanceof Uint8Array) {
       this.#bytes(record.rdata);
       return;

@@ -27,8 +27,6 @@ export interface GoEnv {
   readonly GOENV: string;
   /** Where `go install` puts binaries; empty if there is no GOPATH. */
   readonly binFolder: string;
-  /** The variable that names a proxy for the web, as in `HTTPS_PROXY`; undefined if none does. */
-  readonly webProxyVariable: string | undefined;
 }
 
 /** Environment variables, as in `process.env`. */
@@ -69,9 +67,6 @@ export async function readGoEnv(env: Environment, userConfigFolder?: string): Pr
     GOMODCACHE: get("GOMODCACHE", folder === "" ? "" : join(folder, "pkg", "mod")),
     GOENV: file,
     binFolder: GOBIN !== "" || folder === "" ? GOBIN : join(folder, "bin"),
-    webProxyVariable: ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"].find(
-      (name) => (env[name] ?? "") !== "",
-    ),
   };
 }
 
@@ -180,9 +175,12 @@ export function isPrivateModule(goEnv: Pick<GoEnv, "GOSUMDB" | "GONOSUMDB">, pat
   return whyPrivate(goEnv, path) !== undefined;
 }
 
-/** What makes a module private, for people: `GOSUMDB=off`, or the pattern of GONOSUMDB (by default GOPRIVATE) that matches it. */
+/** Why nothing is asked for where there is no checksum database to hold it against. */
+export const SUMDB_OFF = "GOSUMDB=off: nothing is asked for; set it to sum.golang.org, or to the key of another one";
+
+/** What makes a module private, for people: that GOSUMDB is off, or the pattern of GONOSUMDB (by default GOPRIVATE) that matches it. */
 export function whyPrivate(goEnv: Pick<GoEnv, "GOSUMDB" | "GONOSUMDB">, path: string): string | undefined {
-  if (goEnv.GOSUMDB === "off") return "GOSUMDB=off";
+  if (goEnv.GOSUMDB === "off") return SUMDB_OFF;
   const pattern = findPrefixPattern(goEnv.GONOSUMDB, path);
   return pattern === undefined ? undefined : `GONOSUMDB or GOPRIVATE has ${quoted(pattern)}`;
 }

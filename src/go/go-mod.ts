@@ -1,3 +1,4 @@
+import { isProofdnsError, type ProofdnsError } from "../vindex/error.ts";
 import { splitPathSuffix } from "../vindex/module-path.ts";
 import type { Version } from "../vindex/version.ts";
 import { unquote } from "./go-string.ts";
@@ -63,6 +64,8 @@ export interface GoMod {
 export interface GoModOptions {
   /** True for the file of a dependency: what only counts in the main module, and what is unknown, is passed over (x/mod ParseLax). */
   readonly isDependency?: boolean;
+  /** Takes what refuses a `require`, of which nothing is kept then; without it the file is refused. */
+  readonly onRefusedRequire?: (error: ProofdnsError, line: number) => void;
 }
 
 const BLOCKS: ReadonlySet<string> = new Set([
@@ -143,7 +146,14 @@ export function parseGoMod(text: string, file: string, options: GoModOptions = {
     retract: [],
   };
   for (const directive of directivesOf(text, file, BLOCKS, isStrict)) {
-    if (isStrict || LAX.has(directive.verb)) add(draft, directive, isStrict);
+    if (!isStrict && !LAX.has(directive.verb)) continue;
+    try {
+      add(draft, directive, isStrict);
+    } catch (error) {
+      if (directive.verb !== "require" || options.onRefusedRequire === undefined || !isProofdnsError(error))
+        throw error;
+      options.onRefusedRequire(error, directive.syntax.line);
+    }
   }
   return { ...draft, module: draft.module ?? "" };
 }

@@ -177,6 +177,14 @@ class Walker {
  * @throws ProofdnsError `UNREACHABLE` if it is there and cannot be read; `MALFORMED_INPUT` if path or version are malformed
  */
 export async function readCachedGoMod(root: string, path: string, version: string): Promise<Uint8Array | undefined> {
-  const file = join(root, "cache", "download", escapePath(path), "@v", `${escapeVersion(version)}.mod`);
-  return root === "" ? undefined : readRegularFile(file, MAX_GO_MOD);
+  return root === "" ? undefined : readRegularFile(goModFileOf(root, path, version), MAX_GO_MOD);
+}
+
+/**
+ * Where a module cache has the go.mod of a module version.
+ *
+ * @throws ProofdnsError `MALFORMED_INPUT` if path or version are malformed
+ */
+export function goModFileOf(root: string, path: string, version: string): string {
+  return join(root, "cache", "download", escapePath(path), "@v", `${escapeVersion(version)}.mod`);
 }

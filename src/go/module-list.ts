@@ -184,7 +184,11 @@ class ObjectReader {
   }
 
   module(isMain: boolean, isIndirect: boolean | undefined): ListedModule {
-    const path = this.text("Path") ?? this.#refuse("Path", "the path of a module");
+    const path = this.text("Path");
+    if (path === undefined) {
+      const expected = "expected what go list -m -json or go version -m -json prints";
+      throw malformed(this.#file, this.#line, `the object has no Path of a module; ${expected}`);
+    }
     const replace = this.object("Replace");
     return {
       path,

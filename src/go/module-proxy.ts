@@ -11,13 +11,17 @@ import { findPrefixPattern } from "./path-pattern.ts";
 /** Largest go.mod file that is taken, as by the go command. */
 export const MAX_GO_MOD = 16 * 1024 * 1024;
 const MAX_REDIRECTS = 10;
-const DEFAULT_TIMEOUT_MS = 20_000;
+/** For one proxy of a list. */
+const PROXY_TIMEOUT_MS = 20_000;
+/** With less than this left for a list, no further proxy is asked. */
+const LEAST_TIMEOUT_MS = 10;
 
 /** How a module proxy is asked. */
 export interface ModuleProxyOptions {
+  /** The platform's by default, which knows no proxy of the web: `makeWebFetch` does. */
   readonly fetch?: typeof fetch;
   readonly signal?: AbortSignal;
-  /** For each proxy of the list; 20 s by default. */
+  /** For all proxies of the list together; none by default. Each of them has 20 s at most. */
   readonly timeoutMs?: number;
 }
 
@@ -76,10 +80,11 @@ type Outcome =
  * sent: they count only if their hash (`hashGoMod`) is the proven one. A private module is refused by the caller; modules that
  * GONOPROXY names, and `direct`, cannot be fetched, for that takes version control.
  *
- * @throws ProofdnsError `UNREACHABLE` with what each proxy said; `MALFORMED_INPUT` if GOPROXY, path or version are malformed
+ * @throws ProofdnsError `UNREACHABLE` with what each proxy said; `MALFORMED_INPUT` if GOPROXY, path or version are malformed, or
+ *   the proxy of the web that `options.fetch` would go through
  */
 export async function fetchGoMod(
-  goEnv: Pick<GoEnv, "GOPROXY" | "GONOPROXY" | "webProxyVariable">,
+  goEnv: Pick<GoEnv, "GOPROXY" | "GONOPROXY">,
   path: string,
   version: string,
   options: ModuleProxyOptions = {},
@@ -94,6 +99,7 @@ export async function fetchGoMod(
   }
   const failures: string[] = [];
   let cause: unknown;
+  const until = performance.now() + (options.timeoutMs ?? Number.POSITIVE_INFINITY);
   for (const entry of entries) {
     if (entry.kind !== "url") {
       failures.push(
@@ -103,7 +109,12 @@ export async function fetchGoMod(
       );
       break;
     }
-    const outcome = await askProxy(entry.url, suffix, goEnv.webProxyVariable, options);
+    const left = Math.min(PROXY_TIMEOUT_MS, Math.ceil(until - performance.now()));
+    if (left < LEAST_TIMEOUT_MS) {
+      failures.push("no time is left for the next proxy");
+      break;
+    }
+    const outcome = await askProxy(entry.url, suffix, left, options);
     if ("bytes" in outcome) return outcome.bytes;
     failures.push(`${redact(entry.url)}: ${outcome.failure}`);
     cause = outcome.cause;
@@ -120,7 +131,7 @@ function unreachable(path: string, version: string, failures: readonly string[],
 async function askProxy(
   base: string,
   suffix: string,
-  webProxyVariable: string | undefined,
+  timeoutMs: number,
   options: ModuleProxyOptions,
 ): Promise<Outcome> {
   options.signal?.throwIfAborted();
@@ -128,15 +139,14 @@ async function askProxy(
   const controller = new AbortController();
   const onAbort = (): void => controller.abort(options.signal?.reason);
   options.signal?.addEventListener("abort", onAbort, { once: true });
-  const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
   const timer = setTimeout(() => controller.abort(new Error(`no whole answer within ${timeoutMs} ms`)), timeoutMs);
   try {
     return await exchange(base, suffix, options.fetch ?? fetch, controller.signal);
   } catch (cause) {
     options.signal?.throwIfAborted();
+    if (isProofdnsError(cause, "MALFORMED_INPUT")) throw cause;
     const reason: unknown = controller.signal.aborted ? controller.signal.reason : cause;
-    const hint = webProxyVariable === undefined ? "" : ` (${webProxyVariable} is set, but is not used here)`;
-    return { failure: `${describe(reason)}${hint}`, isAbsent: false, cause };
+    return { failure: describe(reason), isAbsent: false, cause };
   } finally {
     clearTimeout(timer);
     options.signal?.removeEventListener("abort", onAbort);

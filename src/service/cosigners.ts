@@ -1,3 +1,4 @@
+import { makeWebFetch } from "../go/web-proxy.ts";
 import type { Cosignature } from "../vindex/cosignature.ts";
 import { ProofdnsError } from "../vindex/error.ts";
 import type { OutputLog } from "../vindex/output-log.ts";
@@ -24,6 +25,8 @@ export interface CosignersOptions {
 export class Cosigners {
   readonly #o: CosignersOptions;
   readonly #sizes = new Map<number, number>();
+  /** Through the proxy that the environment names, if any. */
+  readonly #fetch = makeWebFetch(process.env);
 
   constructor(options: CosignersOptions) {
     this.#o = options;
@@ -87,7 +90,8 @@ export class Cosigners {
     const late = new Error(`no answer within ${WITNESS_TIMEOUT} ms`);
     const timer = setTimeout(() => controller.abort(late), WITNESS_TIMEOUT);
     try {
-      return await addCheckpoint(witness, { oldSize, consistency, checkpointText, note }, controller.signal);
+      const request = { oldSize, consistency, checkpointText, note };
+      return await addCheckpoint(witness, request, controller.signal, this.#fetch);
     } finally {
       clearTimeout(timer);
       this.#o.signal.removeEventListener("abort", stop);

@@ -1,5 +1,6 @@
 import type { Publishing } from "../audit/publishing.ts";
 import { computeEpochTimes, EpochAnswers, type EpochTimes } from "../dns/answers.ts";
+import { bindError } from "../dns/bind-error.ts";
 import type { TlsFiles } from "../dns/doh/tls-files.ts";
 import type { ListenAddress } from "../dns/server.ts";
 import type { StatsSnapshot } from "../dns/stats.ts";
@@ -261,12 +262,7 @@ export class Service {
     try {
       return await front.listen();
     } catch (cause) {
-      if (isProofdnsError(cause)) throw cause;
-      const where = `${this.#o.host} port ${this.#o.port}`;
-      const why = cause instanceof Error ? cause.message : String(cause);
-      throw new ProofdnsError("MALFORMED_INPUT", `cannot listen on ${where}: ${why}; choose another --listen`, {
-        cause,
-      });
+      throw bindError(`listen on ${this.#o.host} port ${this.#o.port}`, "--listen", cause);
     }
   }
 

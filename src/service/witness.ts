@@ -47,12 +47,15 @@ export function parseWitness(text: string): Witness {
 /**
  * Asks a witness to cosign a checkpoint that extends the tree of `oldSize` that it knows.
  *
+ * `ask` is what is called instead of the platform's `fetch`.
+ *
  * @throws ProofdnsError `UNREACHABLE` if it cannot be asked or refuses, `BAD_COSIGNATURE` if its cosignature is wrong
  */
 export async function addCheckpoint(
   witness: Witness,
   request: { oldSize: number; consistency: readonly Hash[]; checkpointText: string; note: string },
   signal: AbortSignal,
+  ask: typeof fetch = fetch,
 ): Promise<WitnessReply> {
   const { keyName, keyId } = witness.verifierKey;
   const proof = request.consistency.map((hash) => `${formatBase64(hash)}\n`).join("");
@@ -60,7 +63,7 @@ export async function addCheckpoint(
   let status: number;
   let text: string;
   try {
-    const response = await fetch(`${witness.url}/add-checkpoint`, { method: "POST", body, signal, redirect: "error" });
+    const response = await ask(`${witness.url}/add-checkpoint`, { method: "POST", body, signal, redirect: "error" });
     status = response.status;
     text = await readBounded(response);
   } catch (cause) {

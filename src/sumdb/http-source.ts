@@ -1,4 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
+import { makeWebFetch, WebProxies } from "../go/web-proxy.ts";
 import { parseDecimal } from "../vindex/decimal.ts";
 import { ProofdnsError } from "../vindex/error.ts";
 import { HASH_LENGTH } from "../vindex/sha256.ts";
@@ -15,6 +16,7 @@ export interface HttpSourceOptions {
   readonly backoffMs?: number;
   /** Longest wait, also where `Retry-After` asks for more; 60,000 by default. */
   readonly maxWaitMs?: number;
+  /** By default one that goes through the proxy that `HTTPS_PROXY` or `HTTP_PROXY` names, but for hosts of `NO_PROXY`. */
   readonly fetch?: typeof globalThis.fetch;
   readonly sleep?: (ms: number, signal: AbortSignal | undefined) => Promise<void>;
   /** 0 to 1. */
@@ -42,15 +44,16 @@ export class HttpSumdbSource implements SumdbSource {
   readonly url: string;
   readonly #options: Required<HttpSourceOptions>;
 
-  /** @throws ProofdnsError `MALFORMED_INPUT` unless `url` is a plain http or https URL */
+  /** @throws ProofdnsError `MALFORMED_INPUT` unless `url` is a plain http or https URL, or if its proxy is none */
   constructor(url: string, options: HttpSourceOptions = {}) {
     this.url = parseBaseUrl(url);
+    if (options.fetch === undefined) new WebProxies(process.env).find(new URL(this.url));
     this.#options = {
       timeoutMs: 30_000,
       attempts: 4,
       backoffMs: 500,
       maxWaitMs: 60_000,
-      fetch: (input, init) => globalThis.fetch(input, init),
+      fetch: makeWebFetch(process.env),
       sleep: (ms, signal) => delay(ms, undefined, signal === undefined ? {} : { signal }),
       random: Math.random,
       now: () => Date.now() / 1000,

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { Client } from "../../src/client/client.ts";
+import { Client, type ClientOptions } from "../../src/client/client.ts";
 import type { Transport } from "../../src/client/transport.ts";
 import { type Subject, subjectText } from "../../src/client/verify/index.ts";
 import { concatBytes, encodeUtf8 } from "../../src/vindex/bytes.ts";
@@ -890,4 +890,31 @@ test("does not end the lookups that share a head with one that is cancelled", as
   release();
   await gone;
   assert.equal((await other).answer.kind, "absent");
+});
+
+test("who calls from plain JavaScript is told what is expected", async () => {
+  const s = await scene();
+  const client = new Client({
+    trust: s.trust,
+    transport: new ZoneTransport(world.answers(EPOCHS), NOW),
+    now: () => NOW,
+  });
+  const odd = [undefined, null, "example.com/a", {}, { kind: "module" }, { kind: "majors", base: "example.com/a" }];
+  for (const subject of [
+    ...odd,
+    { kind: "majors", path: "example.com/a" },
+    { kind: "module", path: 5 },
+    { kind: "x" },
+  ]) {
+    await assert.rejects(client.lookup(subject as unknown as Subject), {
+      name: "TypeError",
+      message: /^not a subject: expected \{ kind: "module", path \}/,
+    });
+  }
+  for (const options of [undefined, {}, { trust: s.trust }, { trust: {}, transport: {} }]) {
+    assert.throws(() => new Client(options as unknown as ClientOptions), {
+      name: "TypeError",
+      message: /^new Client: /,
+    });
+  }
 });

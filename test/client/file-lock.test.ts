@@ -1,12 +1,20 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync, readlinkSync } from "node:fs";
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { hostname, tmpdir } from "node:os";
+import { mkdtemp, readdir, readFile, rm, utimes, writeFile } from "node:fs/promises";
+import { hostname, tmpdir, uptime } from "node:os";
 import { join } from "node:path";
 import { after, beforeEach, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { withFileLock } from "../../src/client/file-lock.ts";
+import {
+  formatPlace,
+  isOfEarlierBoot,
+  isSamePlace,
+  lookAtLock,
+  parsePlace,
+  thisPlace,
+} from "../../src/client/lock-place.ts";
 
 const folder = await mkdtemp(join(tmpdir(), "proofdns-lock-"));
 const path = join(folder, "lock");
@@ -116,4 +124,91 @@ test("lets the file be if it is another's by the end of the task", async () => {
   const other = `${TOKEN} 1 1 another.host ${place}\n`;
   await withFileLock(path, () => writeFile(path, other));
   assert.equal(await readFile(path, "latin1"), other);
+});
+
+const here = await thisPlace();
+/** As it was before this machine started anew. */
+const earlier = formatPlace({ ...here, boot: "00000000-0000-4000-8000-000000000000", pids: here.pids ?? "pid:[1]" });
+const canTell = here.machine !== undefined && (await lookAtLock(folder))?.isLocal === true;
+const START = Date.now() / 1000 - uptime();
+
+test("the lock of a process that ended with an earlier boot of this machine is removed once, however many find it", {
+  skip: canTell ? false : "no machine id, or a folder that is not on a local disk",
+}, async () => {
+  const old = async (at: string, token: string): Promise<void> => {
+    await writeFile(at, `${token} ${process.pid} 1 ${host} ${earlier}\n`);
+    await utimes(at, START - 3600, START - 3600);
+  };
+  await old(path, TOKEN);
+  // And that of who was removing it just then.
+  await old(`${path}.${TOKEN}`, "f".repeat(32));
+  await runMany(6);
+});
+
+test("a lock of another boot is let be if it is newer than this one, or made by who does not say which machine it is", async () => {
+  for (const [at, where] of [
+    [(Date.now() / 1000 + START) / 2, earlier],
+    [START - 3600, earlier.split("/").slice(0, 2).join("/")],
+    [START - 3600, `${earlier.split("/").slice(0, 2).join("/")}/${"0".repeat(32)}`],
+  ] as const) {
+    await writeFile(path, `${TOKEN} ${DEAD} 1 ${host} ${where}\n`);
+    await utimes(path, at, at);
+    await assert.rejects(
+      withFileLock(path, () => assert.fail("ran"), 40),
+      /holds .*lock; if there is no such process, remove the file/,
+    );
+  }
+});
+
+test("only the same machine, on a disk of its own, tells an earlier boot, and only by files older than this one", () => {
+  const now = { host: "h", boot: "b2", pids: "pid:[1]", machine: "a".repeat(32) };
+  const holder = { ...now, boot: "b1", pids: "pid:[2]" };
+  const file = { changedAt: 1_000_000, isLocal: true };
+  const clock = { startedAt: 2_000_000, now: 3_000_000 };
+  assert.ok(isOfEarlierBoot(holder, now, file, clock));
+  for (const [what, ...args] of [
+    ["another host", { ...holder, host: "i" }, now, file, clock],
+    ["another machine", { ...holder, machine: "b".repeat(32) }, now, file, clock],
+    [
+      "a machine that does not say which",
+      { ...holder, machine: undefined },
+      { ...now, machine: undefined },
+      file,
+      clock,
+    ],
+    ["the same boot", { ...holder, boot: "b2" }, now, file, clock],
+    ["a boot that is not said", { ...holder, boot: undefined }, now, file, clock],
+    ["a boot that is not known here", holder, { ...now, boot: undefined }, file, clock],
+    ["a folder of a network", holder, now, { ...file, isLocal: false }, clock],
+    ["a file of this boot", holder, now, { ...file, changedAt: 2_000_000 }, clock],
+    ["a start a moment ago, which may be a sandbox's", holder, now, file, { startedAt: 1_001_000, now: 1_059_000 }],
+    ["a clock that was set back", holder, now, file, { startedAt: 900_000, now: 950_000 }],
+  ] as const) {
+    assert.ok(!isOfEarlierBoot(...(args as unknown as Parameters<typeof isOfEarlierBoot>)), what);
+  }
+  // Within a minute the same is found to be over, wherever it was.
+  assert.ok(isOfEarlierBoot(holder, now, file, { startedAt: 1_001_000, now: 1_060_001 }));
+});
+
+test("a place is read as it is written, and nothing else is one", async () => {
+  const whole = "0601c105-4e59-45b2-9902-caeccc48802d/pid:[4026531836]";
+  for (const text of ["-", whole, `${whole}/${"a".repeat(32)}`]) {
+    const place = parsePlace("h", text);
+    assert.ok(place !== undefined);
+    assert.equal(formatPlace(place), text);
+  }
+  for (const text of [
+    "",
+    "--",
+    "another",
+    `${whole}/`,
+    `${whole}/x`,
+    `${whole}/${"A".repeat(32)}`,
+    "/pid:[1]",
+    "b/pid:1",
+  ]) {
+    assert.equal(parsePlace("h", text), undefined, text);
+  }
+  assert.ok(isSamePlace(here, await thisPlace()));
+  assert.ok(!formatPlace(here).includes((await readFile("/etc/machine-id", "latin1").catch(() => "?")).trim() || "?"));
 });

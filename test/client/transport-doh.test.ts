@@ -246,6 +246,13 @@ describe("a DoH transport", () => {
     assert.match(url, /127\.0\.0\.1/);
   });
 
+  it("says in plain words that a port without TLS is none of HTTPS", async () => {
+    const { url } = await server(honest);
+    const transport = new DohTransport({ url: url.replace("http:", "https:") });
+    const says = /cannot be reached: TLS fails there \(wrong version number\): is this the port of HTTPS\?$/;
+    await assert.rejects(transport.query(GO4), refused("UNREACHABLE", says));
+  });
+
   it("stops when it is told to, with the reason it is told", async () => {
     const { transport } = await server(() => undefined, { timeout: 60_000 });
     const controller = new AbortController();

@@ -166,8 +166,8 @@ describe("transports by name", () => {
     ["http://127.0.0.1.evil.example/", /use https:/],
     ["http://localhost.evil.example/", /use https:/],
     ["http://127.0.0.1@evil.example/", /use https:/],
-    ["ftp://dns.example/", /expected one like https/],
-    ["tls://dns.example/", /expected one like https/],
+    ["ftp://dns.example/", /named without a scheme/],
+    ["tls://dns.example/", /named without a scheme/],
   ];
   for (const [text, why] of bad) {
     it(`are refused for ${JSON.stringify(text)}`, () => {

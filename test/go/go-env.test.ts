@@ -9,6 +9,7 @@ import {
   matchesPrefixPatterns,
   parseGoSumdb,
   readGoEnv,
+  SUMDB_OFF,
   whyPrivate,
 } from "../../src/go/index.ts";
 
@@ -39,7 +40,6 @@ describe("the settings of the go command", () => {
       GOMODCACHE: "/home/x/go/pkg/mod",
       GOENV: join(folder, "none", "go", "env"),
       binFolder: "/home/x/go/bin",
-      webProxyVariable: undefined,
     });
     assert.equal((await readGoEnv({}, "")).GOMODCACHE, "");
     assert.equal((await readGoEnv({}, "")).GOENV, "off");
@@ -118,7 +118,7 @@ describe("a private module", () => {
     assert.ok(!of("git.corp.example", "git.corp.example.evil/x"));
     assert.ok(!of("[,", "[/x"));
     assert.ok(!of("", "example.com/x"));
-    assert.equal(whyPrivate({ GOSUMDB: "off", GONOSUMDB: "" }, "x"), "GOSUMDB=off");
+    assert.equal(whyPrivate({ GOSUMDB: "off", GONOSUMDB: "" }, "x"), SUMDB_OFF);
     assert.match(whyPrivate({ GOSUMDB: "x", GONOSUMDB: "q,a.*/" }, "a.b/c") ?? "", /"a\.\*\/"/);
   });
 

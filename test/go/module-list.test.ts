@@ -94,7 +94,7 @@ describe("a list of modules", () => {
       ['{"Path":"a.b"}}', /nothing between/],
       ['\n\n{"Path":a}', /^-:3: .*not JSON/],
       ['{"Path":1}', /"Path" is not text/],
-      ["{}", /"Path" is not the path/],
+      ["{}", /the object has no Path of a module; expected what go list -m -json/],
       ["[1]", /expected JSON objects/],
       ['{"Path":"a.b","Main":"yes"}', /"Main" is not/],
       ['{"Path":"a.b","Replace":[]}', /"Replace" is not an object/],

@@ -25,11 +25,7 @@ after(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-const settings = (GOPROXY: string, GONOPROXY = "", webProxyVariable?: string) => ({
-  GOPROXY,
-  GONOPROXY,
-  webProxyVariable,
-});
+const settings = (GOPROXY: string, GONOPROXY = "") => ({ GOPROXY, GONOPROXY });
 const get = async (GOPROXY: string, path = "example.com/Mod", options = {}): Promise<string> =>
   new TextDecoder().decode(await fetchGoMod(settings(GOPROXY), path, "v1.0.0-RC1", options));
 const unreachable = (message: RegExp) => ({ code: "UNREACHABLE", message });
@@ -169,8 +165,18 @@ describe("a module proxy", () => {
     await assert.rejects(get(base), unreachable(/./));
     reply(200, Buffer.alloc(16 * 1024 * 1024 + 1, 0x20));
     await assert.rejects(get(base), unreachable(/more than 16777216 bytes/));
-    const refusing = fetchGoMod(settings("http://127.0.0.1:1", "", "HTTPS_PROXY"), "a.b/c", "v1.0.0");
-    await assert.rejects(refusing, unreachable(/HTTPS_PROXY is set, but is not used here/));
+    const refusing = fetchGoMod(settings("http://127.0.0.1:1"), "a.b/c", "v1.0.0");
+    await assert.rejects(refusing, unreachable(/: http:\/\/127\.0\.0\.1:1: [^()]+$/));
+  });
+
+  it("has a share in the time for all, and none where that is over", async () => {
+    handler = () => undefined;
+    asked.length = 0;
+    const waiting = get(`${base}|${base}|${base}`, "a.b/c", { timeoutMs: 50 });
+    await assert.rejects(waiting, unreachable(/no whole answer within 50 ms; no time is left for the next proxy$/));
+    assert.equal(asked.length, 1);
+    reply(500);
+    await assert.rejects(get(`${base}|${base}`, "a.b/c", { timeoutMs: 5000 }), unreachable(/500; .*500$/));
   });
 
   it("is asked no longer than the caller wants", async () => {

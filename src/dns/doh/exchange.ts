@@ -4,6 +4,7 @@ import type { Readable } from "node:stream";
 import { concatBytes } from "../../vindex/bytes.ts";
 import type { ListenerEvent, Respond } from "../listener.ts";
 import type { DohConnection } from "./connection.ts";
+import { padReply } from "./padding.ts";
 import { type DohRequest, type DohRequestHead, MAX_DOH_QUERY, NO_QUERY, readDohRequest, TOO_LONG } from "./request.ts";
 import { type DohResponse, makeDnsResponse, makeRefusal, PREFLIGHT } from "./response.ts";
 
@@ -199,7 +200,7 @@ function answerRequest(
   }
   const send = (reply: Uint8Array | undefined): void => {
     if (reply === undefined) refuse(NO_QUERY);
-    else exchange.send(makeDnsResponse(reply));
+    else exchange.send(makeDnsResponse(padReply(reply, request.message)));
   };
   const asker = { transport: "https", address: exchange.connection.address } as const;
   const reply = answerer.respond(request.message, asker, answerer.now());

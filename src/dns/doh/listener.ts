@@ -3,8 +3,9 @@ import { performServerHandshake, type ServerOptions } from "node:http2";
 import { createServer, type Server, type Socket } from "node:net";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { createServer as createTlsServer, type TLSSocket, type TlsOptions, type Server as TlsServer } from "node:tls";
-import { isProofdnsError, ProofdnsError } from "../../vindex/error.ts";
+import type { ProofdnsError } from "../../vindex/error.ts";
 import { addressGroup, parseAskerAddress } from "../asker.ts";
+import { bindError } from "../bind-error.ts";
 import { type BindAddress, guardRespond, type ListenerEvent, type ListenerOptions } from "../listener.ts";
 import { bindTcp, boundPort, idleTimeoutNow } from "../tcp-bind.ts";
 import { DohConnection, type DohConnectionHost } from "./connection.ts";
@@ -300,13 +301,7 @@ export class DohListener {
 
 /** The error of a listener that cannot be bound, for people. */
 export function dohBindError({ address, port }: BindAddress, cause: unknown): ProofdnsError {
-  if (isProofdnsError(cause)) return cause;
-  const why = cause instanceof Error ? cause.message : String(cause);
-  return new ProofdnsError(
-    "MALFORMED_INPUT",
-    `cannot serve DNS over HTTPS on ${address} port ${port}: ${why}; choose another --doh`,
-    { cause },
-  );
+  return bindError(`serve DNS over HTTPS on ${address} port ${port}`, "--doh", cause);
 }
 
 /** No other open connection has the same. */
