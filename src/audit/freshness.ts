@@ -35,7 +35,10 @@ export async function readAuditTrust(options: {
     if (logKey.type !== KEY_TYPE_ED25519)
       throw new ProofdnsError("MALFORMED_VERIFIER_KEY", "the key of a log has type 0x01");
     if (zone !== undefined && logKey.keyName !== `${zone}/p1`)
-      throw new ProofdnsError("NO_LOG_KEY", `the key is that of ${logKey.keyName}, not of ${zone}/p1`);
+      throw new ProofdnsError(
+        "NO_LOG_KEY",
+        `the key is that of ${logKey.keyName}, not of ${zone}/p1: give --zone and --log-key of one log`,
+      );
     return { logKey, policy: undefined, ed25519, sha256 };
   }
   const path = options.policy ?? "";
@@ -43,9 +46,13 @@ export async function readAuditTrust(options: {
   try {
     bytes = await readFile(path);
   } catch (cause) {
-    throw new ProofdnsError("MALFORMED_POLICY", `cannot read the policy ${path}: ${(cause as Error).message}`, {
-      cause,
-    });
+    throw new ProofdnsError(
+      "MALFORMED_POLICY",
+      `cannot read the policy ${path}: ${(cause as Error).message}; --policy names its file`,
+      {
+        cause,
+      },
+    );
   }
   const policy = parsePolicy(bytes);
   const logs = policy.logs.map(({ verifierKey }) => verifierKey);
@@ -100,11 +107,14 @@ export class Freshness {
     if (this.#newest === undefined) return undefined;
     const { epoch, time } = this.#newest;
     if (time === undefined)
-      return new ProofdnsError("NO_QUORUM", `the cosignatures of epoch ${epoch} do not make the policy's quorum`);
+      return new ProofdnsError(
+        "NO_QUORUM",
+        `the cosignatures of epoch ${epoch} do not make the policy's quorum; is it the operator's current one?`,
+      );
     if (now - time <= this.#maxAge) return undefined;
     return new ProofdnsError(
       "STALE",
-      `the freshest quorum on epoch ${epoch} is ${now - time} s old; at most ${this.#maxAge} s are allowed`,
+      `the freshest quorum on epoch ${epoch} is ${now - time} s old; at most ${this.#maxAge} s are allowed: the log stands still, or newer cosignatures are held back; ask the operator`,
     );
   }
 }

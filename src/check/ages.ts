@@ -17,6 +17,8 @@ export interface AgeHead {
   /** Unix seconds. */
   readonly publicSince: number;
   readonly sumdbSize: number;
+  /** True for one of a time more than an hour before that which was asked: what it does not cover may yet be as old. */
+  readonly isEarlier?: true;
 }
 
 /** What the asked heads said; a head that nobody has, or that cannot be had, is only missing. */
@@ -25,10 +27,15 @@ export interface Ages {
   readonly heads: readonly AgeHead[];
   /** Failures that prove something wrong: forks, signatures that do not hold. */
   readonly failures: readonly ProofdnsError[];
+  /** True if some of them were not answered. */
+  readonly isUnanswered?: boolean;
 }
 
-/** Asks for the verified head of a time: Unix seconds, a multiple of 3600. Undefined if the log has none so old. */
-export type AskAge = (time: number) => Promise<VerifiedAge | undefined>;
+/** A verified head of the time that was asked for, or of an earlier `time`, which dates fewer records as well. */
+export type AnsweredAge = VerifiedAge & { readonly time?: number };
+
+/** Asks for the verified head of a time: Unix seconds, a multiple of 3600. Undefined if the log has none so old, or none is kept. */
+export type AskAge = (time: number) => Promise<AnsweredAge | undefined>;
 
 /** What `provenNow` gave, or will. Without a proven time nothing is asked, and every age is unknown. */
 export type ProvenNow = number | undefined | Promise<number | undefined>;
@@ -54,7 +61,10 @@ export async function readAge(ask: AskAge, now: ProvenNow, seconds: number): Pro
   try {
     const age = await ask(time);
     if (age === undefined) return undefined;
-    return { atLeast: seconds, publicSince: age.publicSince, sumdbSize: age.leaf.treeHead.treeSize };
+    const isEarlier = age.time !== undefined && age.time < time - HOUR;
+    const { publicSince, leaf } = age;
+    const head = { atLeast: seconds, publicSince, sumdbSize: leaf.treeHead.treeSize };
+    return isEarlier ? { ...head, isEarlier } : head;
   } catch (error) {
     // The head is there, and nobody of this policy had cosigned it by then: its age is as unknown as without it.
     if (isProofdnsError(error, "TOO_YOUNG")) return undefined;
@@ -66,6 +76,7 @@ export async function readAge(ask: AskAge, now: ProvenNow, seconds: number): Pro
 export async function readAges(ask: AskAge, now: ProvenNow, days: readonly number[] = AGE_DAYS): Promise<Ages> {
   const heads: AgeHead[] = [];
   const failures: ProofdnsError[] = [];
+  let isUnanswered = false;
   const settled = await Promise.allSettled(days.map((count) => readAge(ask, now, count * DAY)));
   for (const result of settled) {
     if (result.status === "fulfilled") {
@@ -73,12 +84,13 @@ export async function readAges(ask: AskAge, now: ProvenNow, days: readonly numbe
     } else if (isProofdnsError(result.reason)) {
       // That there was no answer takes nothing from what else is proven; a false one does.
       if (result.reason.kind !== "unavailable") failures.push(result.reason);
+      else isUnanswered = true;
     } else {
       throw result.reason;
     }
   }
   heads.sort((a, b) => b.atLeast - a.atLeast);
-  return { heads, failures };
+  return { heads, failures, isUnanswered };
 }
 
 /** The oldest head that covers a record; undefined if none of them does. */

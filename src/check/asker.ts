@@ -1,10 +1,11 @@
 import type { Lookup } from "../client/client.ts";
-import type { Subject, VerifiedAge, VerifiedHead } from "../client/verify/index.ts";
+import type { Subject, VerifiedHead } from "../client/verify/index.ts";
 import { subjectText } from "../client/verify/index.ts";
 import { Gate } from "../sumdb/gate.ts";
 import { isProofdnsError, ProofdnsError } from "../vindex/error.ts";
 import { formatH1 } from "../vindex/record.ts";
 import type { Hash } from "../vindex/sha256.ts";
+import type { AskAge } from "./ages.ts";
 import type { AsOf } from "./result.ts";
 
 /** A record to be proven. */
@@ -25,15 +26,17 @@ export interface Asker {
   lookupAll(subjects: readonly Subject[], each: (index: number, outcome: Outcome) => void): Promise<void>;
   /** The newest head: what time it is, as far as that is proven. */
   head(): Promise<Pick<VerifiedHead, "ageTime">>;
-  age(time: number): Promise<VerifiedAge | undefined>;
-  proveRecord(record: RecordToProve): Promise<void>;
-  /** The go.mod of a version, from wherever it was to be had: nothing is proven. */
-  fetchGoMod(path: string, version: string): Promise<Uint8Array>;
+  readonly age: AskAge;
+  proveRecord(record: RecordToProve): Promise<unknown>;
+  /** The go.mod of a version, from wherever it was to be had: nothing is proven. `hash` is its proven hash. */
+  fetchGoMod(path: string, version: string, hash: Hash): Promise<Uint8Array>;
   /** True for modules that never leave the machine. */
   isPrivate(path: string): boolean;
+  /** True if all modules are, since GOSUMDB is off. */
+  readonly isSumdbOff?: boolean;
   /** Questions under way at once. */
   readonly jobs: number;
-  /** True if nothing may be asked of the network. */
+  /** True if nothing may be asked of the network: then only what is kept is given. */
   readonly isOffline: boolean;
   readonly signal?: AbortSignal | undefined;
 }
@@ -108,21 +111,21 @@ export class Questioner {
     const { path, version, zipHash, goModHash, logIndex } = record;
     // With the hashes: that the log has one record says nothing for another that is claimed of the same place.
     const id = `${path}@${version} ${logIndex} ${formatH1(zipHash)} ${formatH1(goModHash)}`;
-    return this.#once(this.#records, id, path, () => this.#asker.proveRecord(record));
+    return this.#once(this.#records, id, path, async () => {
+      await this.#asker.proveRecord(record);
+    });
   }
 
-  fetchGoMod(path: string, version: string): Promise<Uint8Array> {
-    return this.#once(this.#goMods, `${path}@${version}`, path, () => this.#asker.fetchGoMod(path, version));
+  /** Of a version whose record is proven: with the hash of its go.mod. */
+  fetchGoMod(path: string, version: string, hash: Hash): Promise<Uint8Array> {
+    const id = `${path}@${version} ${formatH1(hash)}`;
+    return this.#once(this.#goMods, id, path, () => this.#asker.fetchGoMod(path, version, hash));
   }
 
   #once<T>(known: Map<string, Promise<T>>, id: string, path: string, ask: () => Promise<T>): Promise<T> {
     let promise = known.get(id);
     if (promise === undefined) {
-      promise = this.#asker.isPrivate(path)
-        ? Promise.reject(privateError(path))
-        : this.#asker.isOffline
-          ? Promise.reject(new ProofdnsError("NO_ANSWER", "not to be had offline"))
-          : this.#run(ask);
+      promise = this.#asker.isPrivate(path) ? Promise.reject(privateError(path)) : this.#run(ask);
       promise.catch(() => {});
       known.set(id, promise);
     }

@@ -1,6 +1,7 @@
 import type { Subject } from "../client/verify/index.ts";
 import { isProofdnsError, type ProofdnsError } from "../vindex/error.ts";
 import type { Sha256 } from "../vindex/sha256.ts";
+import { remarkOnAges } from "./age-remark.ts";
 import { type AgeHead, type Ages, type AskAge, ageOf, type ProvenNow, provenNow, readAge, readAges } from "./ages.ts";
 import { type Asker, Questioner } from "./asker.ts";
 import type { CheckItem, Inputs, Skipped } from "./item.ts";
@@ -42,7 +43,7 @@ export async function check(
   const askAge = askOnce((time) => asker.age(time));
   const isDating = options.withAges === true || options.cooldown !== undefined;
   const now: ProvenNow =
-    asker.isOffline || subjects.length === 0 || !isDating
+    subjects.length === 0 || !isDating
       ? undefined
       : asker.head().then(({ ageTime }) => provenNow(options.now, ageTime));
   // Everything at once: lookups, heads that date versions, the head of the cooldown.
@@ -59,6 +60,7 @@ export async function check(
     cooldown: cooldown.cooldown,
     sha256: options.sha256,
   };
+  const dating = { now, isOffline: asker.isOffline };
   const heads = cooldown.cooldown?.head === undefined ? ages.heads : mergeHeads(ages.heads, cooldown.cooldown.head);
   const [modules, toolchains] = await Promise.all([
     Promise.all(items.map(async (item) => dated(await checkModule(item, questioner, judgeOptions), heads))),
@@ -69,12 +71,22 @@ export async function check(
     toolchains,
     skipped,
     problems: inputs.problems,
-    remarks: inputs.remarks,
+    remarks: [
+      ...inputs.remarks,
+      ...remarkOnRetractions(modules, judgeOptions.withRetractions),
+      ...(options.withAges === true ? await remarkOnAges({ ...ages, heads }, [...modules, ...toolchains], dating) : []),
+    ],
     goModFiles: inputs.goModFiles,
     failures: [...ages.failures, ...cooldown.failures],
     asOf: questioner.asOf(),
   };
   return { report, finish: () => questioner.finish() };
+}
+
+/** That retractions were not looked at, where there may be some: a module without a tag has no go.mod that could take anything back. */
+function remarkOnRetractions(modules: readonly ModuleResult[], isLookedAt: boolean): string[] {
+  const isAnyTagged = modules.some(({ latest }) => latest !== undefined && latest.kind !== "pseudo");
+  return isAnyTagged && !isLookedAt ? ["retractions and deprecations were not looked at; --retractions does"] : [];
 }
 
 /** Modules that must not leave the machine are set apart before anything is asked. */
@@ -87,7 +99,8 @@ function setPrivateApart(inputs: Inputs, asker: Asker): { items: CheckItem[]; sk
       continue;
     }
     const { path, current, isIndirect, places } = item;
-    const detail = "private (GOPRIVATE, GONOSUMDB): never sent";
+    const detail =
+      asker.isSumdbOff === true ? "GOSUMDB=off, never sent" : "private by GOPRIVATE or GONOSUMDB, never sent";
     skipped.push({ name: path, version: current?.text, reason: "private", detail, isIndirect, places });
   }
   return { items, skipped };
@@ -113,10 +126,12 @@ async function readCooldown(
 ): Promise<{ cooldown: Cooldown | undefined; failures: ProofdnsError[] }> {
   const { cooldown } = options;
   if (cooldown === undefined) return { cooldown: undefined, failures: [] };
-  const unknown = { cooldown: { ...cooldown, head: undefined } };
+  const asked = { ...cooldown, isOffline: asker.isOffline };
+  const unknown = { cooldown: { ...asked, head: undefined, whyNoHead: "failed" } } as const;
   try {
+    if ((await now) === undefined) return { cooldown: { ...unknown.cooldown, whyNoHead: "unasked" }, failures: [] };
     const head = await readAge(askAge, now, cooldown.seconds);
-    return { cooldown: { ...cooldown, head }, failures: [] };
+    return { cooldown: { ...asked, head }, failures: [] };
   } catch (error) {
     if (isProofdnsError(error)) return { ...unknown, failures: [error] };
     if (asker.signal?.aborted === true) return { ...unknown, failures: [] };
@@ -136,7 +151,7 @@ function askOnce(ask: AskAge): AskAge {
 
 function orInterrupted(asker: Asker): (error: unknown) => Ages {
   return (error) => {
-    if (asker.signal?.aborted === true) return { heads: [], failures: [] };
+    if (asker.signal?.aborted === true) return { heads: [], failures: [], isUnanswered: true };
     throw error;
   };
 }

@@ -1,6 +1,7 @@
 import type { Dirent } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
-import { printable } from "../cli/printable.ts";
+import { whyUnreadable } from "../input/input-file.ts";
+import { printable } from "../input/printable.ts";
 import { ProofdnsError } from "../vindex/error.ts";
 
 /** What inputs are on disk. */
@@ -18,7 +19,7 @@ export async function statOf(path: string): Promise<Awaited<ReturnType<typeof st
     if (code === "ENOENT" || code === "ENOTDIR" || code === "ENAMETOOLONG") return undefined;
     throw new ProofdnsError(
       "MALFORMED_INPUT",
-      `cannot look at ${printable(path)}: ${printable(String(code ?? cause))}`,
+      `cannot look at ${printable(path)}: ${printable(whyUnreadable(cause))}`,
       {
         cause,
       },
@@ -42,9 +43,7 @@ export async function entriesOf(folder: string, isLenient: boolean): Promise<Dir
     return await readdir(folder, { withFileTypes: true });
   } catch (cause) {
     if (isLenient) return [];
-    const { code } = cause as NodeJS.ErrnoException;
-    throw new ProofdnsError("MALFORMED_INPUT", `cannot read the folder ${printable(folder)}: ${String(code)}`, {
-      cause,
-    });
+    const message = `cannot read the folder ${printable(folder)}: ${printable(whyUnreadable(cause))}`;
+    throw new ProofdnsError("MALFORMED_INPUT", message, { cause });
   }
 }

@@ -1,6 +1,6 @@
 import { basename, dirname, join, resolve } from "node:path";
-import { printable } from "../cli/printable.ts";
-import { inspectBinary, matchesPrefixPatterns, parseModuleList } from "../go/index.ts";
+import { inspectBinary, isPlatformFolder, matchesPrefixPatterns, parseModuleList } from "../go/index.ts";
+import { printable } from "../input/printable.ts";
 import { decodeUtf8 } from "../vindex/bytes.ts";
 import { isProofdnsError, ProofdnsError } from "../vindex/error.ts";
 import { isModulePath } from "../vindex/module-path.ts";
@@ -94,7 +94,8 @@ class InputReader {
     if (found === undefined) {
       const at = input.indexOf("@");
       if (at > 0 && isModulePath(input.slice(0, at))) {
-        return collectList(this.#collector, parseModuleList(input, "argument"), "arguments");
+        const argument = this.#options.inputs.indexOf(input) + 1;
+        return collectList(this.#collector, parseModuleList(input, "argument"), { argument });
       }
       throw new ProofdnsError(
         "MALFORMED_INPUT",
@@ -123,7 +124,7 @@ class InputReader {
       name: input,
       version: undefined,
       reason: "no-build-info",
-      detail: `not a Go binary: ${reason}`,
+      detail: `not a Go binary: ${reason}${reason.startsWith("it is no executable") ? "; a list of modules is read from stdin, with -" : ""}`,
       isIndirect: false,
       places: [],
     });
@@ -214,7 +215,7 @@ class InputReader {
   /** Number of Go binaries found, those that could not be read too. */
   async #programsIn(folder: string): Promise<number> {
     const withDeps = this.#options.isIndirectWanted === true;
-    const names = (await entriesOf(folder, false)).map(({ name }) => name).sort();
+    const names = await this.#namesIn(folder);
     let programs = 0;
     let others = 0;
     for (const name of names.slice(0, MAX_FILES)) {
@@ -242,6 +243,20 @@ class InputReader {
     return programs;
   }
 
+  /** Names in a folder and, of programs for other platforms, those in its folders like `windows_amd64`. */
+  async #namesIn(folder: string): Promise<string[]> {
+    const entries = await entriesOf(folder, false);
+    const names = entries.map(({ name }) => name);
+    for (const entry of entries) {
+      if (!entry.isDirectory() || !isPlatformFolder(entry.name)) continue;
+      const path = join(folder, entry.name);
+      await this.attempt(path, async () => {
+        for (const { name } of await entriesOf(path, false)) names.push(join(entry.name, name));
+      });
+    }
+    return names.sort();
+  }
+
   /** Undefined for a Go binary, which was read; else half a sentence about why it is none. */
   async #program(file: string, withDeps: boolean): Promise<string | undefined> {
     const { info, reason } = await inspectBinary(file);
@@ -256,16 +271,20 @@ class InputReader {
     for await (const chunk of this.#options.stdin) {
       length += chunk.length;
       if (length > MAX_LIST_BYTES) {
-        throw new ProofdnsError("MALFORMED_INPUT", `the list on stdin has more than ${MAX_LIST_BYTES} bytes`);
+        throw new ProofdnsError(
+          "MALFORMED_INPUT",
+          `the list on stdin has more than ${MAX_LIST_BYTES} bytes; give it in parts`,
+        );
       }
       chunks.push(chunk);
     }
     const text = decodeUtf8(Buffer.concat(chunks));
-    if (text === undefined) throw new ProofdnsError("MALFORMED_INPUT", "the list on stdin is not UTF-8");
+    if (text === undefined)
+      throw new ProofdnsError("MALFORMED_INPUT", "the list on stdin is not UTF-8; it is lines of module@version");
     let refused = 0;
     const list = parseModuleList(text, "stdin", (error, line) => {
       if (++refused > MAX_ODD_LINES) throw error;
-      this.#collector.addProblem("-", error, { file: "stdin", line });
+      this.#collector.addProblem("-", error, { file: "stdin", line, from: "stdin" });
     });
     if (list.modules.length + refused === 0) {
       throw new ProofdnsError(

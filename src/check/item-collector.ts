@@ -1,4 +1,4 @@
-import { printable } from "../cli/printable.ts";
+import { printable } from "../input/printable.ts";
 import { ProofdnsError } from "../vindex/error.ts";
 import { isModulePath, isVersionOfPath } from "../vindex/module-path.ts";
 import { compareVersions, parseVersion, type Version } from "../vindex/version.ts";
@@ -19,7 +19,8 @@ export interface NamedModule {
   readonly isIndirect?: boolean;
   readonly program?: string | undefined;
   readonly place: Place;
-  readonly excluded?: ReadonlySet<string> | undefined;
+  /** Versions that are not to be offered, of all sets together. */
+  readonly excluded?: readonly ReadonlySet<string>[];
 }
 
 interface Growing {
@@ -63,11 +64,12 @@ export class ItemCollector {
     item.isIndirect &&= named.isIndirect === true;
     item.program ??= named.program;
     if (item.places.length < MAX_PLACES) item.places.push(place);
-    const { excluded } = named;
-    if (excluded === undefined || item.excludedBy.has(excluded)) return;
-    // Once for each file, however often it names the module.
-    item.excludedBy.add(excluded);
-    for (const one of excluded) item.excluded.add(one);
+    for (const excluded of named.excluded ?? []) {
+      // Once for each file, however often it names the module.
+      if (item.excludedBy.has(excluded)) continue;
+      item.excludedBy.add(excluded);
+      for (const one of excluded) item.excluded.add(one);
+    }
   }
 
   #whyNot({ path, version }: NamedModule, current: Version | undefined): string | undefined {

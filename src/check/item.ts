@@ -5,10 +5,12 @@ import type { Version } from "../vindex/version.ts";
 
 /** Where a module was named. */
 export interface Place {
-  /** As given, or below what was given. */
+  /** As given, or below what was given; for people only where `from` says that it is no file. */
   readonly file: string;
   /** From 1; undefined where there are no lines. */
   readonly line: number | undefined;
+  /** What is no file: an argument, by its number from 1, or standard input. */
+  readonly from?: { readonly argument: number } | "stdin";
 }
 
 /** One module at one version, or one query, however often it was named. */

@@ -10,6 +10,10 @@ export interface Cooldown {
   /** As given: `7d`. */
   readonly text: string;
   readonly head: AgeHead | undefined;
+  /** True if only kept heads were looked at. */
+  readonly isOffline?: boolean;
+  /** Without a head: `unasked` as nothing proves what time it is, `failed` if it could not be checked; else there is none. */
+  readonly whyNoHead?: "unasked" | "failed";
 }
 
 export interface Limits {
@@ -35,11 +39,24 @@ export function whyOut({ path, excluded, retractions }: Limits, { version }: Can
 /** Why a version must wait. An index is the operator's word until its record is proven. */
 export function whyWait({ path, cooldown }: Limits, { version, logIndex }: Candidate): Withheld | undefined {
   if (cooldown === undefined) return undefined;
-  const { head, text } = cooldown;
+  const { head, text, isOffline, whyNoHead } = cooldown;
+  if (head === undefined && whyNoHead !== undefined) {
+    const why = {
+      unasked: "freshness is not proven, so no age can be",
+      failed: "what would tell it could not be checked",
+    };
+    return { path, version, reason: "undated", detail: `age unknown: ${why[whyNoHead]}` };
+  }
   if (head === undefined) {
-    return { path, version, reason: "undated", detail: `age unknown: the log has no head that is ${text} old` };
+    const what = isOffline ? "no head is kept" : "the log has no head";
+    const next = isOffline ? ": check once without --offline" : "";
+    return { path, version, reason: "undated", detail: `age unknown: ${what} that is ${text} old${next}` };
   }
   if (logIndex < head.sumdbSize) return undefined;
+  if (head.isEarlier) {
+    const detail = `age unknown: the kept heads are too old to tell if it is ${text} old: check once without --offline`;
+    return { path, version, reason: "undated", detail };
+  }
   return { path, version, reason: "young", detail: `not proven to be ${text} old` };
 }
 

@@ -1,17 +1,18 @@
-import { printable } from "../cli/printable.ts";
 import type { ListedModule, ModuleList } from "../go/index.ts";
+import { printable } from "../input/printable.ts";
 import { ProofdnsError } from "../vindex/error.ts";
 import { parseVersion } from "../vindex/version.ts";
-import type { Skipped } from "./item.ts";
+import type { Place, Skipped } from "./item.ts";
 import { type ItemCollector, shownPlace } from "./item-collector.ts";
 import { whyNotBuilt } from "./program.ts";
 import { isVersionQuery } from "./select.ts";
 
-/** Adds the modules of a list; `file` is its name. */
-export function collectList(collector: ItemCollector, list: ModuleList, file: string): void {
-  for (const goVersion of list.goVersions) collector.addToolchain(goVersion, "built", { file, line: undefined });
+/** Adds the modules of a list, which is standard input or an argument. */
+export function collectList(collector: ItemCollector, list: ModuleList, from: NonNullable<Place["from"]>): void {
+  const whole: Place = { file: from === "stdin" ? "stdin" : `argument ${from.argument}`, line: undefined, from };
+  for (const goVersion of list.goVersions) collector.addToolchain(goVersion, "built", whole);
   for (const module of list.modules) {
-    const place = { file, line: file === "arguments" ? undefined : module.line };
+    const place = from === "stdin" ? { ...whole, line: module.line } : whole;
     const isBinary = list.kind === "build-info";
     const isIndirect = isBinary ? !module.isMain : module.isIndirect === true;
     const { path, version } = module;
@@ -36,7 +37,7 @@ function addListed(
   { path, version }: { path: string; version: string },
   isIndirect: boolean,
   isProgram: boolean,
-  place: { file: string; line: number | undefined },
+  place: Place,
 ): void {
   const program = isProgram ? path : undefined;
   if (parseVersion(version) !== undefined) {

@@ -5,7 +5,7 @@ import type { ModuleValue } from "../vindex/module-value.ts";
 import type { Sha256 } from "../vindex/sha256.ts";
 import { parseVersion } from "../vindex/version.ts";
 import type { Questioner } from "./asker.ts";
-import { type Chosen, chooseByValue, chooseFromList, latestEntry, type Wish } from "./choose.ts";
+import { type Choice, type Chosen, chooseByValue, chooseFromList, latestEntry, type Wish } from "./choose.ts";
 import type { CheckItem } from "./item.ts";
 import type { Cooldown, Limits } from "./limits.ts";
 import { familyBaseOf, newerMajors } from "./majors.ts";
@@ -34,6 +34,7 @@ interface Draft {
   latest: ProvenVersion | undefined;
   offered: ProvenVersion | undefined;
   newerMajor: ProvenVersion | undefined;
+  nextBest: ProvenVersion | undefined;
   retracted: string | undefined;
   deprecated: string | undefined;
   epoch: number | undefined;
@@ -53,6 +54,7 @@ export async function checkModule(
     latest: undefined,
     offered: undefined,
     newerMajor: undefined,
+    nextBest: undefined,
     retracted: undefined,
     deprecated: undefined,
     epoch: undefined,
@@ -81,6 +83,7 @@ async function attempt(draft: Draft, part: () => Promise<void>): Promise<void> {
     if (!isProofdnsError(error)) throw error;
     draft.status = "error";
     draft.offered = undefined;
+    draft.nextBest = undefined;
     draft.errors.push(error);
   }
 }
@@ -134,18 +137,11 @@ async function settle(
   const { path, current } = item;
   const { choice, isListed } = chosen;
   if (choice !== undefined) {
-    const { version, entry } = choice;
-    const isRecordProven =
-      options.cooldown !== undefined || (options.withRetractions && entry.version === draft.latest?.version);
-    if (isRecordProven) {
-      const why = await whyUnproven(() => questioner.proveRecord({ path, ...entry }), draft);
-      if (why !== undefined) {
-        draft.withheld.push({ path, version: version.text, reason: "unproven", detail: why });
-        draft.status = current === undefined ? "unmatched" : "withheld";
-        return;
-      }
+    draft.offered = await prove(path, choice, questioner, options, draft);
+    if (draft.offered === undefined) {
+      draft.status = current === undefined ? "unmatched" : "withheld";
+      return;
     }
-    draft.offered = proven(path, version.text, version.kind, entry.logIndex, isRecordProven);
     draft.status = current === undefined ? "latest" : "outdated";
     if (isListed === false) draft.notes.push(`${current?.text} is not in the checksum database`);
     return;
@@ -155,9 +151,48 @@ async function settle(
   else if (draft.retracted !== undefined) draft.status = "retracted";
   else if (draft.withheld.some(isLater)) draft.status = "withheld";
   else draft.status = isAhead(item, draft) ? "ahead" : "current";
+  // The latest stands beside it: of another minor, it is not wanted.
+  const isOther = draft.status === "current" && draft.latest?.version !== current?.text;
+  if (options.isPatchOnly && isOther && current !== undefined && draft.withheld.length === 0) {
+    draft.notes.push(`nothing newer in v${current.major}.${current.minor}.x`);
+  }
+  if (draft.retracted !== undefined) await lookBack(path, chosen, questioner, options, draft);
   if (draft.status === "ahead" && current?.kind === "pseudo" && !options.isPatchOnly && draft.withheld.length === 0) {
     draft.notes.push("the commit in use is ahead of every tag; no other commit is offered in its place");
   }
+}
+
+/** What to go to from a version that was taken back, if nothing newer is offered. */
+async function lookBack(
+  path: string,
+  { nextBest, withheld }: Chosen,
+  questioner: Questioner,
+  options: JudgeOptions,
+  draft: Draft,
+): Promise<void> {
+  if (nextBest !== undefined) draft.nextBest = await prove(path, nextBest, questioner, options, draft);
+  // What is withheld says itself why there is nothing.
+  else if (!withheld.some(isLater)) draft.notes.push("no other version of it is left to go to");
+}
+
+/** A choice as a proven version, by its record where its age counts. Undefined if there was no such proof to be had: it is withheld then. */
+async function prove(
+  path: string,
+  { version, entry }: Choice,
+  questioner: Questioner,
+  options: JudgeOptions,
+  draft: Draft,
+): Promise<ProvenVersion | undefined> {
+  const isRecordProven =
+    options.cooldown !== undefined || (options.withRetractions && entry.version === draft.latest?.version);
+  if (isRecordProven) {
+    const why = await whyUnproven(() => questioner.proveRecord({ path, ...entry }), draft);
+    if (why !== undefined) {
+      draft.withheld.push({ path, version: version.text, reason: "unproven", detail: why });
+      return undefined;
+    }
+  }
+  return proven(path, version.text, version.kind, entry.logIndex, isRecordProven);
 }
 
 function isLater({ reason }: Withheld): boolean {
@@ -227,7 +262,7 @@ async function lookForMajor(
   if (!answer.isComplete || candidates.length > MAX_MAJORS_TRIED) {
     throw new ProofdnsError(
       "NO_ANSWER",
-      `${basePath} has more majors than can be looked at: a newer one may be among them`,
+      `${basePath} has more majors than can be looked at: a newer one may be among them; \`proofdns latest --majors ${basePath}\` lists them, and without --major they are not looked at`,
     );
   }
 }

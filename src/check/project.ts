@@ -1,9 +1,12 @@
 import { dirname, join, resolve } from "node:path";
-import { printable } from "../cli/printable.ts";
 import type { Replacement } from "../go/index.ts";
+import { printable } from "../input/printable.ts";
+import { ProofdnsError } from "../vindex/error.ts";
 import { isFile } from "./folder.ts";
 import type { ItemCollector } from "./item-collector.ts";
 import {
+  type Exclusions,
+  indexExclusions,
   indexReplacements,
   type ReadGoMod,
   type Replacements,
@@ -21,9 +24,13 @@ import {
 export async function collectGoMod(collector: ItemCollector, file: string, workspace?: Workspace): Promise<void> {
   const read = await readGoMod(file);
   if (workspace === undefined) {
-    addRequirements(collector, read, [indexReplacements(read.goMod.replace)], new Set());
+    const counting = {
+      replace: [indexReplacements(read.goMod.replace)],
+      exclude: [indexExclusions(read.goMod.exclude)],
+    };
+    addRequirements(collector, read, counting, new Set());
   } else {
-    const { replace, modulesReplace, own, goModFiles } = workspace;
+    const { replace, modulesReplace, modulesExclude, own, goModFiles } = workspace;
     const work = printable(workspace.file);
     collector.addRemark(
       `in the workspace of ${work}: what it replaces is not checked, nor are its own modules; GOWORK=off passes it over`,
@@ -31,24 +38,44 @@ export async function collectGoMod(collector: ItemCollector, file: string, works
     if (!goModFiles.has(resolve(file))) {
       collector.addRemark(`${printable(file)} is not used by ${work}: there the go command refuses to build it`);
     }
-    addRequirements(collector, read, [replace, indexReplacements(read.goMod.replace), modulesReplace], own);
+    const counting = {
+      replace: [replace, indexReplacements(read.goMod.replace), modulesReplace],
+      exclude: [modulesExclude, indexExclusions(read.goMod.exclude)],
+    };
+    addRequirements(collector, read, counting, own);
   }
   await remarkVendored(collector, dirname(file));
 }
 
-/** Adds what all modules of a workspace require. */
+/**
+ * Adds what all modules of a workspace require.
+ *
+ * @throws ProofdnsError `MALFORMED_INPUT` if there is none in it
+ */
 export async function collectGoWork(collector: ItemCollector, workspace: Workspace): Promise<void> {
-  const { file, toolchain, modules, own, replace, modulesReplace } = workspace;
+  const { file, toolchain, modules, own, replace, modulesReplace, modulesExclude, problems } = workspace;
+  const counting = { replace: [replace, modulesReplace], exclude: [modulesExclude] };
+  if (modules.length === 0 && problems.length === 0) {
+    const why = `${printable(file)} uses no module, and the go command refuses it; "go work use FOLDER" adds one`;
+    throw new ProofdnsError("MALFORMED_INPUT", why);
+  }
   if (toolchain !== undefined) collector.addToolchain(toolchain, "named", { file, line: undefined });
-  for (const read of modules) addRequirements(collector, read, [replace, modulesReplace], own);
+  for (const read of modules) addRequirements(collector, read, counting, own);
   await remarkVendored(collector, dirname(file));
 }
 
-/** `replace`: those that go before others first. */
+/** What counts beside the requirements of a go.mod. */
+interface Counting {
+  /** Those that go before others first. */
+  readonly replace: readonly Replacements[];
+  /** All together. */
+  readonly exclude: readonly Exclusions[];
+}
+
 function addRequirements(
   collector: ItemCollector,
-  { file, goMod }: ReadGoMod,
-  replace: readonly Replacements[],
+  { file, goMod, refused }: ReadGoMod,
+  { replace, exclude }: Counting,
   own: ReadonlySet<string>,
 ): void {
   collector.addGoMod(file);
@@ -57,12 +84,7 @@ function addRequirements(
   if (toolchain !== undefined && toolchain !== "default") {
     collector.addToolchain(toolchain, "named", { file, line: undefined });
   }
-  const excluded = new Map<string, Set<string>>();
-  for (const { path, version } of goMod.exclude) {
-    const versions = excluded.get(path);
-    if (versions === undefined) excluded.set(path, new Set([version]));
-    else versions.add(version);
-  }
+  for (const { line, error } of refused) collector.addProblem(file, error, { file, line });
   for (const { path, version, writtenVersion, isIndirect, line } of goMod.require) {
     const place = { file, line };
     // What is in use instead of v1 only the go command knows, which takes that for a query: v1.0.0 it is not.
@@ -73,7 +95,14 @@ function addRequirements(
     if (own.has(path)) skip("workspace", "a module of this workspace");
     else if (other !== undefined) skip("replaced", `replaced by ${describeReplacement(other)}`);
     // The collector refuses it with its line if it is not canonical.
-    else collector.add({ path, version: writtenVersion, isIndirect, place, excluded: excluded.get(path) });
+    else
+      collector.add({
+        path,
+        version: writtenVersion,
+        isIndirect,
+        place,
+        excluded: exclude.flatMap((index) => index.get(path) ?? []),
+      });
   }
 }
 

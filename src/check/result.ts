@@ -10,7 +10,7 @@ import type { CheckItem, InputProblem, Skipped, ToolchainUse } from "./item.ts";
  * - `outdated`: `offered` is newer.
  * - `newer-major`: nothing newer at this path, and a newer major at another one.
  * - `withheld`: something is newer, and none of it is old enough.
- * - `retracted`: the version in use was taken back, and nothing newer is there.
+ * - `retracted`: the version in use was taken back, and nothing newer is offered.
  * - `ahead`: the version in use is in the log, and the go command would not select it.
  * - `unlisted`: the version in use is not in the log.
  * - `untagged`: the module has no tagged version.
@@ -79,6 +79,8 @@ export interface ModuleResult {
   /** Of what is offered, else of the latest. */
   readonly age: VersionAge | undefined;
   readonly withheld: readonly Withheld[];
+  /** Of a version in use that was taken back, where nothing newer is offered: the best that is left, which may be lower. Never an update. */
+  readonly nextBest: ProvenVersion | undefined;
   /** Why the version in use was taken back; undefined if it was not, or nobody asked. */
   readonly retracted: string | undefined;
   readonly deprecated: string | undefined;

@@ -49,7 +49,7 @@ export async function readRetractions(
   const { path, version, goModHash } = latest;
   await questioner.proveRecord(latest);
   if (equalBytes(goModHash, computeSyntheticGoModHash(path, sha256))) return NO_RETRACTIONS;
-  const untrusted = await fetchSaid(questioner, path, version);
+  const untrusted = await fetchSaid(questioner, latest);
   const h1 = hashGoMod(untrusted);
   if (h1 !== formatH1(goModHash)) {
     throw new ProofdnsError(
@@ -61,7 +61,7 @@ export async function readRetractions(
   if (text === undefined) {
     throw new ProofdnsError(
       "MALFORMED_INPUT",
-      `the go.mod of ${path} ${version} is not UTF-8: its retractions are unknown`,
+      `the go.mod of ${path} ${version} is not UTF-8: its retractions are unknown; leave out --retractions to check without them`,
     );
   }
   const goMod = parseGoMod(text, `go.mod of ${path} ${version}`, { isDependency: true });
@@ -75,14 +75,15 @@ export async function readRetractions(
 /** Says what to do where a go.mod is not to be had. */
 async function fetchSaid(
   questioner: Pick<Questioner, "fetchGoMod">,
-  path: string,
-  version: string,
+  { path, version, goModHash }: RecordToProve,
 ): Promise<Uint8Array> {
   try {
-    return await questioner.fetchGoMod(path, version);
+    return await questioner.fetchGoMod(path, version, goModHash);
   } catch (error) {
     if (!isProofdnsError(error)) throw error;
-    const message = `${error.message}; so its retractions are unknown: set GOPROXY to a proxy that has it, or leave out --retractions`;
+    // Without a network another proxy is no help, and the message says what is.
+    const help = error.code === "NO_ANSWER" ? "or " : "set GOPROXY to a proxy that has it, or ";
+    const message = `${error.message}; so its retractions are unknown: ${help}leave out --retractions`;
     throw new ProofdnsError(error.code, message, { cause: error });
   }
 }

@@ -3,6 +3,7 @@ import { equalBytes } from "../vindex/bytes.ts";
 import { isProofdnsError } from "../vindex/error.ts";
 import { computeSyntheticGoModHash } from "../vindex/module-value.ts";
 import type { VersionEntry } from "../vindex/payload.ts";
+import { nodeSha256 } from "../vindex/platform.ts";
 import type { Sha256 } from "../vindex/sha256.ts";
 import { compareVersions, parseVersion, type Version } from "../vindex/version.ts";
 
@@ -55,6 +56,22 @@ export function selectVersion(
     hasGoMod,
     ...(current === undefined ? {} : { current: current.text }),
   });
+}
+
+/**
+ * The entry that one of the go command's version queries (`latest`, `v1`, `v1.4`, `<v1.5.0`, …) selects from a proven, complete list, whose first
+ * record of a version counts. Retractions are not looked at. Undefined if none matches.
+ *
+ * @throws ProofdnsError `MALFORMED_INPUT` for what is no query
+ */
+export function selectProven(
+  path: string,
+  versions: readonly VersionEntry[],
+  query: string,
+  sha256: Sha256 = nodeSha256,
+): VersionEntry | undefined {
+  const selected = selectVersion(path, versions, { current: undefined, query }, sha256);
+  return versions.find(({ version }) => version === selected);
 }
 
 /** The highest tag, release or not, by the go command's rule for `+incompatible`. */

@@ -1,7 +1,7 @@
 import { dirname, isAbsolute, join, resolve } from "node:path";
-import { readInputFile } from "../cli/input-file.ts";
-import { printable } from "../cli/printable.ts";
-import { type GoMod, parseGoMod, parseGoWork, type Replacement } from "../go/index.ts";
+import { type Exclusion, type GoMod, parseGoMod, parseGoWork, type Replacement } from "../go/index.ts";
+import { readInputFile } from "../input/input-file.ts";
+import { printable } from "../input/printable.ts";
 import { decodeUtf8 } from "../vindex/bytes.ts";
 import { isProofdnsError, ProofdnsError } from "../vindex/error.ts";
 import { isFile } from "./folder.ts";
@@ -18,10 +18,15 @@ const MODULE_LINE = /^[ \t]*module[ \t]+["`]?([^\s"`()]+)/m;
 export interface ReadGoMod {
   readonly file: string;
   readonly goMod: GoMod;
+  /** Requirements that cannot be read; they are not in `goMod`. */
+  readonly refused: readonly { readonly line: number; readonly error: ProofdnsError }[];
 }
 
 /** Replacements by path, or by path and version; of two the first one counts. */
 export type Replacements = ReadonlyMap<string, Replacement>;
+
+/** Versions that are excluded, by path. */
+export type Exclusions = ReadonlyMap<string, ReadonlySet<string>>;
 
 /** A go.work with the modules that it uses. */
 export interface Workspace {
@@ -36,6 +41,8 @@ export interface Workspace {
   readonly replace: Replacements;
   /** Of all modules together, as the go command takes them. */
   readonly modulesReplace: Replacements;
+  /** Of all modules together, likewise. */
+  readonly modulesExclude: Exclusions;
   /** Modules that could not be read; the others are there. */
   readonly problems: readonly InputProblem[];
 }
@@ -48,7 +55,10 @@ export interface Workspace {
 export async function readWorkspace(file: string): Promise<Workspace> {
   const work = parseGoWork(await readText(file, "the go.work"), printable(file));
   if (work.use.length > MAX_USES) {
-    throw new ProofdnsError("MALFORMED_INPUT", `${printable(file)}: it uses more than ${MAX_USES} modules`);
+    throw new ProofdnsError(
+      "MALFORMED_INPUT",
+      `${printable(file)}: it uses more than ${MAX_USES} modules; name their go.mod files instead`,
+    );
   }
   const seen = new Set<string>();
   const modules: ReadGoMod[] = [];
@@ -79,6 +89,7 @@ export async function readWorkspace(file: string): Promise<Workspace> {
     own,
     replace: indexReplacements(work.replace),
     modulesReplace: indexReplacements(modules.flatMap(({ goMod }) => goMod.replace)),
+    modulesExclude: indexExclusions(modules.flatMap(({ goMod }) => goMod.exclude)),
     problems,
   };
 }
@@ -124,14 +135,17 @@ export async function readGoMod(file: string): Promise<ReadGoMod> {
 }
 
 function parseOwn(text: string, file: string): ReadGoMod {
-  const goMod = parseGoMod(text, printable(file));
+  const refused: { line: number; error: ProofdnsError }[] = [];
+  const goMod = parseGoMod(text, printable(file), {
+    onRefusedRequire: (error, line) => void refused.push({ line, error }),
+  });
   if (goMod.module === "") {
     throw new ProofdnsError(
       "MALFORMED_INPUT",
       `${printable(file)} has no module line, and the go command refuses it; "go mod edit -module=PATH" adds one`,
     );
   }
-  return { file, goMod };
+  return { file, goMod, refused };
 }
 
 /** Indexes replacements for `replacementOf`. */
@@ -141,6 +155,17 @@ export function indexReplacements(replace: readonly Replacement[]): Replacements
     const { path, version } = replacement;
     const id = version === undefined ? path : `${path}@${version}`;
     if (!index.has(id)) index.set(id, replacement);
+  }
+  return index;
+}
+
+/** Indexes exclusions by path. */
+export function indexExclusions(exclude: readonly Exclusion[]): Exclusions {
+  const index = new Map<string, Set<string>>();
+  for (const { path, version } of exclude) {
+    const versions = index.get(path);
+    if (versions === undefined) index.set(path, new Set([version]));
+    else versions.add(version);
   }
   return index;
 }

@@ -1,4 +1,5 @@
 import { type ErrorCode, ProofdnsError } from "../vindex/error.ts";
+import { formatSpan } from "./age-text.ts";
 
 /** What to do next, for errors whose messages cannot know: they come from the library. */
 const NEXT: Partial<Record<ErrorCode, string>> = {
@@ -25,11 +26,20 @@ const NEXT: Partial<Record<ErrorCode, string>> = {
 
 /** The message of an error, with what to do next. */
 export function adviseOn(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error);
-  if (!(error instanceof ProofdnsError)) return message;
+  const said = error instanceof Error ? error.message : String(error);
+  if (!(error instanceof ProofdnsError)) return said;
+  const message = messageInSpans(error);
   const next = NEXT[error.code] ?? (error.kind === "false" && error.code !== "CONFLICT" ? FALSE : undefined);
   // A message that knows better says it behind a semicolon or in a question.
   return next === undefined || /--\w|\?$/.test(message) ? message : `${message}; ${next}`;
 }
 
+/** Their messages have spans in seconds, of which days are easier to read. */
+const SPANS: ReadonlySet<ErrorCode> = new Set<ErrorCode>(["STALE", "LAGGING"]);
+
 const FALSE = "nothing of it was used; try another server with --server, and tell the operator";
+
+/** The message of an error, with spans of time as people say them. */
+export function messageInSpans({ code, message }: ProofdnsError): string {
+  return SPANS.has(code) ? message.replace(/\b([0-9]{3,12}) s\b/g, (_, n) => formatSpan(Number(n))) : message;
+}

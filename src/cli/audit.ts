@@ -10,15 +10,17 @@ import { RecordFeed } from "../audit/record-feed.ts";
 import { TilesSource } from "../audit/tiles-source.ts";
 import { DnsTransport } from "../client/transport-dns.ts";
 import { SUM_GOLANG_ORG } from "../client/verify/index.ts";
+import { makeWebFetch } from "../go/web-proxy.ts";
 import { HttpSumdbSource } from "../sumdb/http-source.ts";
 import type { SumdbSource } from "../sumdb/source.ts";
 import { parseDecimal } from "../vindex/decimal.ts";
 import { isProofdnsError, ProofdnsError } from "../vindex/error.ts";
 import { verifyForkEvidence } from "../vindex/evidence.ts";
-import { formatVerifierKey, KEY_TYPE_ED25519, parseVerifierKey, type VerifierKey } from "../vindex/note.ts";
+import { formatVerifierKey, type VerifierKey } from "../vindex/note.ts";
 import { nodeEd25519, nodeSha256 } from "../vindex/platform.ts";
 import { parseDuration } from "./duration.ts";
 import { EXIT, messageOf } from "./exit-code.ts";
+import { explainSumdb, parseKeyArgument, parseSumdbArgument, type SumdbArgument } from "./key-argument.ts";
 import { writeNewFile } from "./new-file.ts";
 import { waitForSignal } from "./signal.ts";
 import { parseZoneName } from "./zone-name.ts";
@@ -108,7 +110,7 @@ async function audit(options: AuditOptions, print: (line: string) => void): Prom
   const stopped = stopping.signal;
   const opened = await openAudit(options, stopped);
   const { auditor, source, from, freshness } = opened;
-  const poll = parseDuration(options.poll);
+  const poll = parseDuration(options.poll, "--poll");
   const isFollowing = options.follow === true;
   if (isFollowing && poll === 0) refuse("--poll is at least 1s");
   if (isFollowing) void waitForSignal().then(() => stopping.abort());
@@ -125,7 +127,10 @@ async function audit(options: AuditOptions, print: (line: string) => void): Prom
     } catch (error) {
       if (!stopped.aborted) {
         if (!isProofdnsError(error)) throw error;
-        failure = isWrong(error) || error.kind === "unavailable" ? error : refused(auditor.current, error);
+        failure =
+          isWrong(error) || error.kind === "unavailable"
+            ? explainUrl(error, opened.sumdb)
+            : refused(auditor.current, error);
       }
     }
     // Who follows asks again for what could not be had; what is wrong ends it.
@@ -137,7 +142,10 @@ async function audit(options: AuditOptions, print: (line: string) => void): Prom
   }
   const epochs = Math.max(0, auditor.epoch - from + 1);
   if (epochs === 0)
-    failure ??= new ProofdnsError("NO_ANSWER", `the log has no epoch from ${from} on: nothing was audited`);
+    failure ??= new ProofdnsError(
+      "NO_ANSWER",
+      `the log has no epoch from ${from} on: nothing was audited; give a smaller --from`,
+    );
   const wrong = isWrong(failure) ? failure : undefined;
   const evidence = wrong?.evidence === undefined ? null : await save(options.evidence, auditor.current, wrong.evidence);
   // A quorum grows old whether there is something else to complain of or not.
@@ -180,8 +188,16 @@ function unlessStopped(work: Promise<void>, stopped: AbortSignal): Promise<void>
 /** What anyone could have made up, or another window's: whoever hands it out, it proves nothing against the log. */
 function refused(epoch: number, cause: ProofdnsError): ProofdnsError {
   const behind = epoch === 0 ? "" : ` (at epoch ${epoch})`;
-  const message = `what was handed out is refused${behind}: ${cause.message} [${cause.code}]; this proves nothing against the log`;
+  const next =
+    cause.code === "BAD_SUMDB_SIGNATURE" ? "; is the key in --sumdb or --vkey that of its checksum database?" : "";
+  const message = `what was handed out is refused${behind}: ${cause.message} [${cause.code}]; this proves nothing against the log${next}`;
   return new ProofdnsError("NO_ANSWER", message, { cause });
+}
+
+/** Where the checksum database was looked for, if nobody said. What is signed may be wrong for other reasons. */
+function explainUrl(error: ProofdnsError, sumdb: SumdbArgument): ProofdnsError {
+  const explained = error.code === "UNREACHABLE" ? explainSumdb(error, sumdb) : error;
+  return isProofdnsError(explained) ? explained : error;
 }
 
 /** Audits all epochs up to the newest one, and takes the quorum of that one. */
@@ -192,7 +208,10 @@ async function auditToNewest(
 ): Promise<void> {
   const newest = await source.newest();
   if (newest.epoch < from && !isFollowing)
-    throw new ProofdnsError("NO_ANSWER", `the log has ${newest.epoch} epochs: there is none from ${from} on to audit`);
+    throw new ProofdnsError(
+      "NO_ANSWER",
+      `the log has ${newest.epoch} epochs: there is none from ${from} on to audit; give a smaller --from`,
+    );
   let last = Date.now();
   while (auditor.epoch < newest.epoch && !stopped.aborted) {
     const { epoch, leaf } = await auditor.next();
@@ -214,6 +233,7 @@ interface OpenedAudit {
   readonly auditor: Auditor;
   readonly source: EpochSource;
   readonly freshness: Freshness;
+  readonly sumdb: SumdbArgument;
   readonly from: number;
   readonly recordBytes: () => number;
 }
@@ -231,17 +251,19 @@ async function openAudit(options: AuditOptions, stopped: AbortSignal): Promise<O
   if (options.stateless === true && options.published === undefined)
     return refuse("--stateless reads transitions: it needs --published");
   const from = parseDecimal(options.from);
-  if (from === undefined || from < 1) return refuse(`--from ${options.from}: epochs are counted from 1`);
+  if (from === undefined || from < 1)
+    return refuse(`--from ${JSON.stringify(options.from)}: give the number of an epoch; they are counted from 1`);
   const [sha256, ed25519] = [nodeSha256, nodeEd25519()];
   const zone = options.zone === undefined ? undefined : parseZoneName(options.zone);
+  if (options.logKey !== undefined) parseKeyArgument(options.logKey, "--log-key", "log");
   const trust = await readAuditTrust({ policy: options.policy, logKey: options.logKey, zone, ed25519, sha256 });
   const sumdb = openSumdb(options);
   const { logKey } = trust;
-  const freshness = new Freshness(trust, parseDuration(options.maxAge));
+  const freshness = new Freshness(trust, parseDuration(options.maxAge, "--max-age"));
   const source = openSource(options, zone, logKey, sumdb.key, stopped);
   const keys = { logKey, sumdbKey: sumdb.key, sha256, ed25519, source, from };
   if (options.stateless === true) {
-    return { auditor: new StatelessAuditor(keys), source, freshness, from, recordBytes: () => 0 };
+    return { auditor: new StatelessAuditor(keys), source, freshness, sumdb, from, recordBytes: () => 0 };
   }
   const log = (level: "info" | "alarm", message: string): void => {
     if (level === "alarm") console.error(message);
@@ -255,7 +277,7 @@ async function openAudit(options: AuditOptions, stopped: AbortSignal): Promise<O
     signal: stopped,
   });
   const auditor = new FullAuditor({ ...keys, feed });
-  return { auditor, source, freshness, from, recordBytes: () => feed.bytes };
+  return { auditor, source, freshness, sumdb, from, recordBytes: () => feed.bytes };
 }
 
 function openSource(
@@ -271,24 +293,22 @@ function openSource(
     return new DnsEpochSource({ transport, zone: zone ?? logKey.keyName.replace(/\/p1$/, ""), sumdbKey, sha256 });
   }
   const where = options.published as string;
-  const read = /^https?:/.test(where) ? urlReader(where, globalThis.fetch, stopped) : folderReader(resolve(where));
+  const read = /^https?:/.test(where)
+    ? urlReader(where, makeWebFetch(process.env), stopped)
+    : folderReader(resolve(where));
   return new PublishedSource({ read, logKey, sha256 });
 }
 
 /** The checksum database: its key, and where its records are. */
-function openSumdb(options: AuditOptions): { key: VerifierKey; source: () => SumdbSource } {
+function openSumdb(options: AuditOptions): SumdbArgument & { readonly source: () => SumdbSource } {
   const { sumdb, tiles, vkey } = options;
   if (sumdb !== undefined && (tiles !== undefined || vkey !== undefined))
     return refuse("--sumdb names key and URL: it goes with neither --tiles nor --vkey");
-  const [text, url, ...rest] = (sumdb ?? vkey ?? SUM_GOLANG_ORG).trim().split(/[ \t]+/);
-  if (text === undefined || rest.length > 0 || (sumdb === undefined && url !== undefined))
-    return refuse("--sumdb: expected a verifier key and a URL; --vkey: a verifier key");
-  const key = parseVerifierKey(text);
-  if (key.type !== KEY_TYPE_ED25519)
-    throw new ProofdnsError("MALFORMED_VERIFIER_KEY", "the key of a checksum database has type 0x01");
+  if (vkey !== undefined) parseKeyArgument(vkey, "--vkey", "checksum database");
+  const named = parseSumdbArgument(sumdb ?? vkey ?? SUM_GOLANG_ORG);
   const source = (): SumdbSource =>
-    tiles === undefined ? new HttpSumdbSource(url ?? `https://${key.keyName}`) : new TilesSource(resolve(tiles));
-  return { key, source };
+    tiles === undefined ? new HttpSumdbSource(named.url) : new TilesSource(resolve(tiles));
+  return { ...named, source };
 }
 
 /** Writes evidence to a file that is not there yet, and gives its path. */
@@ -312,11 +332,16 @@ async function save(asked: string | undefined, epoch: number, evidence: unknown)
 /** Re-checks evidence offline; 0 if it shows what it says. */
 async function check(path: string, options: AuditOptions, print: (line: string) => void): Promise<number> {
   const { logKey } = options;
+  if (logKey !== undefined) parseKeyArgument(logKey, "--log-key", "log");
   let json: unknown;
   try {
     json = JSON.parse(await readFile(path, "utf8"));
   } catch (cause) {
-    throw new ProofdnsError("MALFORMED_INPUT", `cannot read the evidence ${path}: ${messageOf(cause)}`, { cause });
+    throw new ProofdnsError(
+      "MALFORMED_INPUT",
+      `cannot read the evidence ${path}: ${messageOf(cause)}; name a file that an audit wrote`,
+      { cause },
+    );
   }
   const kind =
     typeof json === "object" && json !== null ? new Map<string, unknown>(Object.entries(json)).get("kind") : undefined;

@@ -10,7 +10,8 @@ import { SUM_GOLANG_ORG } from "../client/verify/trust.ts";
 import { HttpSumdbSource } from "../sumdb/http-source.ts";
 import { parseDecimal } from "../vindex/decimal.ts";
 import { ProofdnsError } from "../vindex/error.ts";
-import { formatVerifierKey, KEY_TYPE_ED25519, parseVerifierKey, type VerifierKey } from "../vindex/note.ts";
+import { formatVerifierKey, KEY_TYPE_ED25519, type VerifierKey } from "../vindex/note.ts";
+import { explainSumdb, parseKeyArgument, parseSumdbArgument } from "./key-argument.ts";
 import { readOrMakeSignerKey, readSignerKey } from "./key-file.ts";
 
 interface BuildOptions {
@@ -97,7 +98,7 @@ async function openSource(
   if (vkey !== undefined && tiles === undefined) throw usage("--vkey is the key of --tiles");
   if (sumdbKey !== undefined && records === undefined) throw usage("--sumdb-key is the key of --records");
   if (tiles !== undefined) {
-    const key = parseKey(vkey ?? SUM_GOLANG_ORG, "--vkey");
+    const key = parseKeyArgument(vkey ?? SUM_GOLANG_ORG, "--vkey", "checksum database");
     const source = openTiles(tiles, key);
     await refuseIndex(data, key);
     await makeFolder(work);
@@ -106,17 +107,19 @@ async function openSource(
   }
   const folder = ownTiles(work);
   if (sumdb !== undefined) {
-    const [keyText, url, ...rest] = sumdb.trim().split(/[ \t]+/);
-    if (keyText === undefined || url === undefined || rest.length > 0) {
-      throw usage(`--sumdb ${JSON.stringify(sumdb)}: expected a verifier key and a URL`);
-    }
-    const key = parseKey(keyText, "--sumdb");
+    const named = parseSumdbArgument(sumdb);
+    const { key, url } = named;
+    // A build is of one source for good: none is guessed.
+    if (!named.isUrlGiven) throw usage(`--sumdb has a key and no URL: expected both, as in --sumdb "VKEY ${url}"`);
     const source = new HttpSumdbSource(url);
     await refuseIndex(data, key);
     await makeFolder(work);
     claimWork(work, { kind: "sumdb", url, key: formatVerifierKey(key) });
     await makeFolder(folder);
-    return { source: await takeSumdb(source, folder, key, onRecords), key };
+    const taken = await takeSumdb(source, folder, key, onRecords).catch((error: unknown) => {
+      throw explainSumdb(error, named);
+    });
+    return { source: taken, key };
   }
   await makeFolder(data);
   const path = sumdbKey ?? join(data, SUMDB_KEY_FILE);
@@ -139,12 +142,6 @@ async function makeFolder(path: string): Promise<void> {
       cause,
     });
   }
-}
-
-function parseKey(text: string, option: string): VerifierKey {
-  const key = parseVerifierKey(text);
-  if (key.type === KEY_TYPE_ED25519) return key;
-  throw new ProofdnsError("MALFORMED_VERIFIER_KEY", `${option}: the key of a checksum database has type 0x01`);
 }
 
 function parseWorkers(text: string | undefined): number {

@@ -1,18 +1,29 @@
 import { isAbsolute, relative, resolve } from "node:path";
-import { exitCodeOfModule, exitCodeOfToolchain } from "../check/exit.ts";
 import type { Place } from "../check/item.ts";
-import type { ModuleResult, Report } from "../check/result.ts";
-import { distinctErrors, formatAge, NO_FILES, notesOf, shownLatest, toolchainNotesOf } from "./check-notes.ts";
+import type { ModuleResult, Report, ToolchainResult } from "../check/result.ts";
+import { printable } from "../input/printable.ts";
+import { exitCodeOfModule, exitCodeOfToolchain } from "./check-exit.ts";
+import {
+  distinctErrors,
+  formatAge,
+  notesOf,
+  shownAge,
+  shownLatest,
+  shownToolchain,
+  toolchainNotesOf,
+} from "./check-notes.ts";
+import { notCheckedLines, whyUnchecked } from "./check-skipped.ts";
 import { formatSummary } from "./check-table.ts";
 import { EXIT } from "./exit-code.ts";
-import { printable } from "./printable.ts";
 
 /** Annotations and a step summary for GitHub Actions. Whatever stands in them came from files and servers, and is escaped. */
 
 /** Most annotations: the runner shows far fewer. */
 const MAX_ANNOTATIONS = 100;
-/** Most rows of a step summary, which may have a megabyte. */
+/** Most rows of a step summary. */
 const MAX_ROWS = 1000;
+/** Most bytes of it: of a summary of more than a megabyte the runner takes nothing. */
+const MAX_BYTES = 900_000;
 
 type Level = "error" | "warning" | "notice";
 
@@ -23,7 +34,7 @@ export function formatAnnotations(report: Report, workspace: string): string[] {
     found.push({
       level: "error",
       // What is no file of a name was an argument like module@version.
-      place: place ?? (input.includes("@") ? undefined : { file: input, line: undefined }),
+      place: place ?? (input === "-" || input.includes("@") ? undefined : { file: input, line: undefined }),
       title: "not read",
       message: error.message,
     });
@@ -40,17 +51,21 @@ export function formatAnnotations(report: Report, workspace: string): string[] {
     }
   }
   for (const result of report.toolchains) {
-    if (exitCodeOfToolchain(result) === EXIT.proven) continue;
-    const message = [
-      `${result.use.current}: the newest is ${result.offered ?? "unknown"}`,
-      ...toolchainNotesOf(result),
-    ];
-    found.push({ level: "warning", place: result.use.places[0], title: "Go toolchain", message: message.join("; ") });
+    const code = exitCodeOfToolchain(result);
+    if (code === EXIT.proven) continue;
+    const { use, offered } = result;
+    const newest = offered === undefined ? use.current : `${use.current}: the newest is ${offered}`;
+    const message = [newest, ...toolchainNotesOf(result)].join("; ");
+    const level = code >= EXIT.unchecked ? "error" : "warning";
+    found.push({ level, place: use.places[0], title: "Go toolchain", message });
+  }
+  for (const message of whyUnchecked(report)) {
+    found.push({ level: "error", place: undefined, title: "not checked", message });
   }
   const rank = { error: 0, warning: 1, notice: 2 } as const;
   found.sort((a, b) => rank[a.level] - rank[b.level]);
   return found.slice(0, MAX_ANNOTATIONS).map(({ level, place: named, title, message }) => {
-    const place = named === undefined || NO_FILES.has(named.file) ? undefined : named;
+    const place = named?.from === undefined ? named : undefined;
     const properties = [
       ...(place === undefined ? [] : [`file=${escapeProperty(printable(shownFile(place.file, workspace), 1000))}`]),
       ...(place?.line === undefined ? [] : [`line=${place.line}`]),
@@ -91,27 +106,50 @@ function escapeProperty(text: string): string {
 
 /** The step summary in Markdown. */
 export function formatStepSummary(report: Report, now: number): string {
-  const shown = report.modules.filter((result) => exitCodeOfModule(result) !== EXIT.proven);
+  const modules = report.modules.filter((result) => exitCodeOfModule(result) !== EXIT.proven);
+  const toolchains = report.toolchains.filter((result) => exitCodeOfToolchain(result) !== EXIT.proven);
+  const shown = [...modules.map(moduleCells), ...toolchains.map(toolchainCells)];
   const lines = ["### proofdns check", "", escapeMarkdown(formatSummary(report, now)), ""];
+  for (const { code, message } of distinctErrors(report.failures)) {
+    lines.push(`- ${escapeMarkdown(printable(`${code}: ${message}`, 500))}`, "");
+  }
   if (shown.length > 0) {
     lines.push("| module | current | latest | step | age | notes |", "| --- | --- | --- | --- | --- | --- |");
-    for (const result of shown.slice(0, MAX_ROWS)) {
-      const cells = [
-        result.item.path,
-        result.item.current?.text ?? "",
-        shownLatest(result),
-        result.step ?? "",
-        formatAge(result.age),
-        notesOf(result).join("; "),
-      ];
+    for (const cells of shown.slice(0, MAX_ROWS)) {
       lines.push(`| ${cells.map((cell) => escapeMarkdown(printable(cell, 500))).join(" | ")} |`);
     }
     if (shown.length > MAX_ROWS) lines.push("", `${shown.length - MAX_ROWS} more are not shown.`);
   }
-  for (const { input, error } of report.problems) {
-    lines.push("", `- ${escapeMarkdown(printable(`${input}: ${error.message}`, 500))}`);
-  }
-  return `${lines.join("\n")}\n`;
+  const said = [
+    ...distinctErrors(report.failures).map(({ code, message }) => `${code}: ${message}`),
+    ...report.problems.map(({ input, error }) => `${input}: ${error.message}`),
+    ...notCheckedLines(report.skipped),
+    ...report.remarks,
+  ];
+  for (const line of said.slice(0, MAX_ROWS)) lines.push("", `- ${escapeMarkdown(printable(line, 500))}`);
+  if (said.length > MAX_ROWS) lines.push("", `- ${said.length - MAX_ROWS} more are not shown.`);
+  return `${within(lines, MAX_BYTES).join("\n")}\n`;
+}
+
+function within(lines: readonly string[], bytes: number): string[] {
+  let left = bytes;
+  const end = lines.findIndex((line) => {
+    left -= Buffer.byteLength(line) + 1;
+    return left < 0;
+  });
+  return end < 0 ? [...lines] : [...lines.slice(0, end), "", "More is not shown."];
+}
+
+function moduleCells(result: ModuleResult): string[] {
+  const { item, step } = result;
+  const current = item.current?.text ?? item.query ?? "";
+  return [item.path, current, shownLatest(result), step ?? "", shownAge(result), notesOf(result).join("; ")];
+}
+
+function toolchainCells(result: ToolchainResult): string[] {
+  const { use, step, age } = result;
+  const notes = [...toolchainNotesOf(result), ...use.places.slice(0, 1).map(({ file }) => `in ${file}`)];
+  return ["Go toolchain", use.current, shownToolchain(result), step ?? "", formatAge(age), notes.join("; ")];
 }
 
 /** No character of Markdown or HTML means anything any more. */

@@ -1,13 +1,17 @@
 import { dirname, isAbsolute, resolve } from "node:path";
-import type { SkipReason } from "../check/item.ts";
+import type { Place, Skipped, SkipReason } from "../check/item.ts";
 import type { ModuleResult, Report } from "../check/result.ts";
-import { NO_FILES } from "./check-notes.ts";
-import { printable } from "./printable.ts";
+import { printable } from "../input/printable.ts";
+import { exitCodeOfModule, exitCodeOfToolchain } from "./check-exit.ts";
+import { count, notesOf, toolchainNotesOf } from "./check-notes.ts";
+import { notCheckedLines } from "./check-skipped.ts";
+import { EXIT } from "./exit-code.ts";
 
 /**
  * The commands that take what is offered, one a line, each once: `go get` for what a go.mod or a list names, `go install` for programs. Of what a
  * binary is made of there is none: a `go get` would change whatever go.mod it stands beside. What no command does stands in lines of comment: newer
- * majors, for they need other import paths, and binaries that cannot be installed by a version.
+ * majors, for they need other import paths, binaries that cannot be installed by a version, and behind all else what could not be checked or has
+ * no version to go to, so that commands alone never read as all there is.
  *
  * A go.mod that is not in `workingFolder` gets its command in a subshell that goes there, which works with every version of the go command.
  *
@@ -15,24 +19,75 @@ import { printable } from "./printable.ts";
  */
 export function formatGoGet(report: Report, workingFolder: string = process.cwd()): string[] {
   const goMods = new Set(report.goModFiles);
-  const built = new Set<string>();
-  for (const { use } of report.toolchains) {
-    if (use.kind === "built") for (const { file } of use.places) built.add(file);
-  }
-  const sourceOf = (file: string): Source =>
-    goMods.has(file) ? "go.mod" : NO_FILES.has(file) && !built.has(file) ? "list" : "binary";
+  const isBinaryListed = report.toolchains.some(
+    ({ use }) => use.kind === "built" && use.places.some(({ from }) => from === "stdin"),
+  );
+  const sourceOf = ({ file, from }: Place): Source => {
+    if (from === undefined) return goMods.has(file) ? "go.mod" : "binary";
+    return from === "stdin" && isBinaryListed ? "binary" : "list";
+  };
   const lines = new Set<string>();
+  let parts = 0;
   for (const result of report.modules) {
-    for (const line of commandsOf(result, sourceOf, workingFolder)) lines.add(line);
+    const commands = commandsOf(result, sourceOf, workingFolder);
+    for (const line of commands) lines.add(line);
+    if (commands.length === 0 && isNewerFound(result)) parts++;
   }
-  for (const { name, reason, detail, isIndirect, places } of report.skipped) {
-    if (isIndirect || !NOT_INSTALLED.has(reason)) continue;
-    for (const { file } of places) {
-      if (sourceOf(file) !== "binary") continue;
+  const others: Skipped[] = [];
+  for (const skipped of report.skipped) {
+    const { name, reason, detail, isIndirect, places } = skipped;
+    const binaries = isIndirect || !NOT_INSTALLED.has(reason) ? [] : places.filter((one) => sourceOf(one) === "binary");
+    for (const { file } of binaries) {
       lines.add(`# ${printable(file)}: no command renews it: ${printable(name)} is ${printable(detail)}`);
     }
+    if (binaries.length === 0) others.push(skipped);
   }
+  if (parts > 0) {
+    const [verb, binaries] = parts === 1 ? ["has", "a binary is"] : ["have", "binaries are"];
+    lines.add(`# no command: ${count(parts, "module")} that ${binaries} made of ${verb} something newer`);
+  }
+  for (const line of leftOut(report)) lines.add(`# ${line}`);
+  for (const line of notCheckedLines(others)) lines.add(`# ${line}`);
   return [...lines];
+}
+
+/** What does not count as 0 and has no command, each in a line of printable text; and what failed. */
+function leftOut({ modules, toolchains, problems, failures }: Report): string[] {
+  const lines: string[] = [];
+  for (const result of modules) {
+    const { item } = result;
+    const code = exitCodeOfModule(result);
+    // Of what is newer the commands and comments above tell.
+    if (code === EXIT.proven || isNewerFound(result)) continue;
+    const name = [item.path, item.current?.text ?? item.query ?? ""].filter((text) => text !== "").join(" ");
+    lines.push(`${labelOf(code)}: ${[name, ...shortened(notesOf(result))].join(": ")}`);
+  }
+  for (const result of toolchains) {
+    const code = exitCodeOfToolchain(result);
+    if (code === EXIT.proven) continue;
+    const { use, offered } = result;
+    const newer = offered === undefined ? [] : [`the newest is ${offered}`];
+    const where = use.places[0] === undefined ? "" : ` (${use.places[0].file})`;
+    lines.push(
+      `${labelOf(code)}: toolchain ${[use.current, ...newer, ...shortened(toolchainNotesOf(result))].join(": ")}${where}`,
+    );
+  }
+  for (const { input, error } of problems) lines.push(`not checked: ${input}: ${error.message}`);
+  for (const { code, message } of failures) lines.push(`FAILED: ${code}: ${message}`);
+  return lines.map((line) => printable(line, 1000));
+}
+
+function isNewerFound(result: ModuleResult): boolean {
+  const isNewer = result.status === "outdated" || result.status === "newer-major";
+  return isNewer && exitCodeOfModule(result) === EXIT.absent;
+}
+
+function labelOf(code: number): string {
+  return code === EXIT.failed ? "FAILED" : code === EXIT.unchecked ? "not checked" : "no command";
+}
+
+function shortened(notes: readonly string[]): string[] {
+  return notes.length === 0 ? [] : [notes.join("; ")];
 }
 
 /** Why the main module of a binary is not checked. */
@@ -43,20 +98,19 @@ type Source = "go.mod" | "list" | "binary";
 
 function commandsOf(
   { item, offered, newerMajor, status }: ModuleResult,
-  sourceOf: (file: string) => Source,
+  sourceOf: (place: Place) => Source,
   workingFolder: string,
 ): string[] {
-  const files = [...new Set(item.places.map(({ file }) => file))];
-  const goMods = files.filter((file) => sourceOf(file) === "go.mod");
-  const isListed = files.some((file) => sourceOf(file) === "list");
+  const goMods = new Set(item.places.filter((place) => sourceOf(place) === "go.mod").map(({ file }) => file));
+  const isListed = item.places.some((place) => sourceOf(place) === "list");
   const lines: string[] = [];
   if (offered !== undefined && (status === "outdated" || status === "latest")) {
     const get = `go get ${item.path}@${offered.version}`;
     if (item.program !== undefined) lines.push(`go install ${item.program}@${offered.version}`);
     for (const file of goMods) lines.push(inFolder(dirname(file), get, workingFolder));
-    if (isListed && goMods.length === 0) lines.push(get);
+    if (isListed && goMods.size === 0) lines.push(get);
   }
-  const isOwn = item.program !== undefined || isListed || goMods.length > 0;
+  const isOwn = item.program !== undefined || isListed || goMods.size > 0;
   if (newerMajor !== undefined && status !== "error" && isOwn) {
     lines.push(`# newer major: ${newerMajor.path}@${newerMajor.version} (another import path than ${item.path})`);
   }

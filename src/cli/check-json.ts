@@ -1,8 +1,9 @@
 import type { Place, Skipped } from "../check/item.ts";
 import type { ModuleResult, ProvenVersion, Report, ToolchainResult, VersionAge } from "../check/result.ts";
+import { printable } from "../input/printable.ts";
 import type { ProofdnsError } from "../vindex/error.ts";
-import { distinctErrors } from "./check-notes.ts";
-import { printable } from "./printable.ts";
+import { exitCodeOfModule, exitCodeOfToolchain, isNothingChecked } from "./check-exit.ts";
+import { countedToolchains, distinctErrors, isShown } from "./check-notes.ts";
 
 /** JSON lines of a check: one object for each module, Go version, module that was not checked and input that was not read, then a summary. */
 const SCHEMA_VERSION = 1;
@@ -12,11 +13,10 @@ export type CheckJson = Readonly<Record<string, unknown>>;
 
 /** The objects of a report, in the order in which they are printed. `exitCode` is that of the command. */
 export function reportToJson(report: Report, exitCode: number, isOutdatedOnly: boolean): CheckJson[] {
-  const isShown = ({ status }: { status: string }): boolean =>
-    !isOutdatedOnly || (status !== "current" && status !== "latest");
+  const only = { isOutdatedOnly };
   return [
-    ...report.modules.filter(isShown).map(moduleToJson),
-    ...report.toolchains.filter(isShown).map(toolchainToJson),
+    ...report.modules.filter((result) => isShown(result, exitCodeOfModule(result), only)).map(moduleToJson),
+    ...report.toolchains.filter((result) => isShown(result, exitCodeOfToolchain(result), only)).map(toolchainToJson),
     ...report.skipped.map(skippedToJson),
     ...report.problems.map(({ input, place, error }) => ({
       schemaVersion: SCHEMA_VERSION,
@@ -44,8 +44,21 @@ export function formatJsonLine(object: CheckJson): string {
 }
 
 function moduleToJson(result: ModuleResult): CheckJson {
-  const { item, status, latest, offered, step, newerMajor, age, withheld, retracted, deprecated, notes, errors } =
-    result;
+  const {
+    item,
+    status,
+    latest,
+    offered,
+    step,
+    newerMajor,
+    nextBest,
+    age,
+    withheld,
+    retracted,
+    deprecated,
+    notes,
+    errors,
+  } = result;
   return {
     schemaVersion: SCHEMA_VERSION,
     type: "module",
@@ -59,6 +72,7 @@ function moduleToJson(result: ModuleResult): CheckJson {
     ...(offered === undefined ? {} : { offered: versionToJson(offered) }),
     ...(latest === undefined ? {} : { latestRecord: versionToJson(latest) }),
     ...(newerMajor === undefined ? {} : { newerMajor: versionToJson(newerMajor) }),
+    ...(nextBest === undefined ? {} : { nextBest: versionToJson(nextBest) }),
     ...(age === undefined ? {} : { age: ageToJson(age) }),
     ...(withheld.length === 0
       ? {}
@@ -107,16 +121,15 @@ function skippedToJson({ name, version, reason, detail, isIndirect, places }: Sk
 }
 
 function summaryToJson(report: Report, exitCode: number): CheckJson {
-  const statuses: Record<string, number> = {};
-  for (const { status } of report.modules) statuses[status] = (statuses[status] ?? 0) + 1;
-  const reasons: Record<string, number> = {};
-  for (const { reason } of report.skipped) reasons[reason] = (reasons[reason] ?? 0) + 1;
+  const isNothing = isNothingChecked(report);
   return {
     schemaVersion: SCHEMA_VERSION,
     type: "summary",
     modules: report.modules.length,
-    statuses,
-    skipped: reasons,
+    statuses: countBy(report.modules, ({ status }) => status),
+    toolchains: countBy(countedToolchains(report), ({ status }) => status),
+    skipped: countBy(report.skipped, ({ reason }) => reason),
+    ...(isNothing ? { nothingChecked: true } : {}),
     unreadInputs: report.problems.length,
     ...(report.remarks.length === 0 ? {} : { remarks: report.remarks }),
     ...(report.failures.length === 0 ? {} : { errors: distinctErrors(report.failures).map(errorToJson) }),
@@ -132,6 +145,13 @@ function summaryToJson(report: Report, exitCode: number): CheckJson {
   };
 }
 
+/** How many there are of each status or reason, all of which are our own words. */
+function countBy<T>(all: readonly T[], wordOf: (one: T) => string): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const one of all) counts[wordOf(one)] = (counts[wordOf(one)] ?? 0) + 1;
+  return counts;
+}
+
 function versionToJson({ path, version, kind, logIndex, isRecordProven }: ProvenVersion): CheckJson {
   return { module: path, version, kind, index: logIndex, provenBy: isRecordProven ? "record" : "map" };
 }
@@ -144,6 +164,7 @@ function errorToJson({ code, kind, message }: ProofdnsError): CheckJson {
   return { code, kind, message: printable(message, 2000) };
 }
 
-function placeToJson({ file, line }: Place): CheckJson {
-  return line === undefined ? { file } : { file, line };
+function placeToJson({ file, line, from }: Place): CheckJson {
+  const where = from === undefined ? { file } : from === "stdin" ? { stdin: true } : from;
+  return line === undefined ? where : { ...where, line };
 }

@@ -1,10 +1,22 @@
-import type { Skipped } from "../check/item.ts";
-import { shownPlace } from "../check/item-collector.ts";
 import type { AsOf, CheckStatus, ModuleResult, Report, ToolchainResult } from "../check/result.ts";
+import { printable } from "../input/printable.ts";
 import { formatSpan } from "./age-text.ts";
-import { count, formatAge, notesOf, shownLatest, toolchainNotesOf } from "./check-notes.ts";
+import { exitCodeOfModule, exitCodeOfToolchain, isNothingChecked } from "./check-exit.ts";
+import {
+  count,
+  countedToolchains,
+  distinctErrors,
+  formatAge,
+  isShown,
+  notesOf,
+  shownAge,
+  shownLatest,
+  shownToolchain,
+  toolchainNotesOf,
+} from "./check-notes.ts";
+import { notCheckedLines } from "./check-skipped.ts";
 import { type Color, paint, type Terminal, widthOf, wrap } from "./check-terminal.ts";
-import { printable } from "./printable.ts";
+import { EXIT, exitCodeOf } from "./exit-code.ts";
 
 /** How a table is made. */
 export interface TableOptions {
@@ -34,7 +46,7 @@ export function formatTable(report: Report, options: TableOptions): string {
   const sections = sectionsOf(report, options);
   const lines = formatSections(sections, options.terminal);
   if (!options.isQuiet) {
-    const said = [...skippedLines(report.skipped), ...report.remarks.map((remark) => `note: ${remark}`)];
+    const said = [...notCheckedLines(report.skipped), ...report.remarks.map((remark) => `note: ${remark}`)];
     if (said.length > 0 && lines.length > 0) lines.push("");
     for (const line of said) lines.push(...fit(printable(line, MAX_CELL), options.terminal));
     if (lines.length > 0) lines.push("");
@@ -49,11 +61,9 @@ interface Section {
 }
 
 function sectionsOf(report: Report, options: TableOptions): Section[] {
-  const isShown = ({ status }: { status: string }): boolean =>
-    !options.isOutdatedOnly || (status !== "current" && status !== "latest");
   const rowsOf = (isIndirect: boolean): Row[] =>
     report.modules
-      .filter((result) => result.item.isIndirect === isIndirect && isShown(result))
+      .filter((result) => result.item.isIndirect === isIndirect && isShown(result, exitCodeOfModule(result), options))
       .map((result) => clean(moduleRow(result)));
   const sections = [
     { title: "direct", rows: rowsOf(false) },
@@ -61,7 +71,8 @@ function sectionsOf(report: Report, options: TableOptions): Section[] {
     {
       title: "Go",
       rows: report.toolchains
-        .filter((result) => isShown(result) && !(result.status === "unknown" && result.use.kind === "named"))
+        .filter((result) => isShown(result, exitCodeOfToolchain(result), options))
+        .filter(({ status, use }) => !(status === "unknown" && use.kind === "named"))
         .map((result) => clean(toolchainRow(result))),
     },
   ];
@@ -89,22 +100,21 @@ function moduleRow(result: ModuleResult): Row {
   const current = item.current?.text ?? (item.query === undefined ? "-" : item.query);
   const kind = step !== undefined && step !== "same" && step !== "older" ? step : status === "error" ? "error" : "";
   return {
-    cells: [item.path, printable(current, 100), shownLatest(result), kind, formatAge(result.age)],
+    cells: [item.path, printable(current, 100), shownLatest(result), kind, shownAge(result)],
     notes: notesOf(result),
     color: COLORS.get(status),
   };
 }
 
 function toolchainRow(result: ToolchainResult): Row {
-  const { use, offered, status, step, age } = result;
+  const { use, status, step, age } = result;
   const current = printable(use.current, 60);
   const places = use.places.map(({ file }) => printable(file, 60));
   const shown = places.length > 2 ? `${places[0]} and ${places.length - 1} more` : places.join(", ");
   const verb = use.kind === "built" ? "built" : "in";
   const where = places.length === 0 ? [] : [`${verb} ${shown}`];
-  const latest = offered ?? (status === "current" ? current : "-");
   return {
-    cells: ["toolchain", current, latest, step ?? "", formatAge(age)],
+    cells: ["toolchain", current, shownToolchain(result), step ?? "", formatAge(age)],
     notes: [...toolchainNotesOf(result), ...where],
     color: COLORS.get(status as CheckStatus),
   };
@@ -190,22 +200,6 @@ function fit(line: string, { width }: Terminal): string[] {
   return wrap(line, width - GAP.length).map((part, i) => (i === 0 ? part : GAP + part));
 }
 
-/** Private modules are counted; of the others each is named. */
-function skippedLines(skipped: readonly Skipped[]): string[] {
-  const lines: string[] = [];
-  const privates = skipped.filter(({ reason }) => reason === "private").length;
-  for (const { name, version, reason, detail, places } of skipped) {
-    if (reason === "private") continue;
-    const [place] = places;
-    const where = place === undefined || place.file === name ? "" : ` (${shownPlace(place)})`;
-    lines.push(
-      `not checked: ${printable(name)}${version === undefined ? "" : ` ${printable(version, 100)}`}: ${detail}${where}`,
-    );
-  }
-  if (privates > 0) lines.push(`not checked: ${count(privates, "private module")} (GOPRIVATE, GONOSUMDB), never sent`);
-  return lines;
-}
-
 const WORDS: readonly (readonly [CheckStatus, string])[] = [
   ["current", "current"],
   ["latest", "looked up"],
@@ -221,18 +215,45 @@ const WORDS: readonly (readonly [CheckStatus, string])[] = [
   ["error", "not checked"],
 ];
 
-/** `12 modules: 10 current, 2 outdated; epoch 14 of 90 records, 60 s old`. */
+const TOOLCHAIN_WORDS: readonly (readonly [ToolchainResult["status"], string])[] = [
+  ["current", "current"],
+  ["outdated", "outdated"],
+  ["withheld", "withheld"],
+  ["ahead", "ahead of the index"],
+  ["unreadable", "not to be compared"],
+  ["unknown", "unknown"],
+  ["error", "not checked"],
+];
+
+/** `12 modules: 10 current, 2 outdated; 1 Go version current; proven in epoch 14, 90 records, 60 s old`. What failed is never only unchecked. */
 export function formatSummary(report: Report, now: number): string {
-  const tally = WORDS.map(([status, word]) => {
-    const n = report.modules.filter((result) => result.status === status).length;
-    return n === 0 ? "" : `${n} ${word}`;
-  }).filter((text) => text !== "");
-  const builds = report.toolchains.filter(({ status, use }) => status === "outdated" && use.kind === "built").length;
-  if (builds > 0) tally.push(`${count(builds, "older toolchain")}`);
+  const tally = tallyOf(report.modules, WORDS, exitCodeOfModule).map(({ n, word }) => `${n} ${word}`);
   if (report.problems.length > 0) tally.push(`${count(report.problems.length, "input")} not read`);
-  const parts = [`${count(report.modules.length, "module")}${tally.length === 0 ? "" : `: ${tally.join(", ")}`}`];
+  const modules = isNothingChecked(report) ? "nothing was checked" : count(report.modules.length, "module");
+  const parts = [`${modules}${tally.length === 0 ? "" : `: ${tally.join(", ")}`}`];
+  const toolchains = tallyOf(countedToolchains(report), TOOLCHAIN_WORDS, exitCodeOfToolchain);
+  if (toolchains.length > 0) {
+    parts.push(toolchains.map(({ n, word }) => `${count(n, "Go version")} ${word}`).join(", "));
+  }
+  const failures = distinctErrors(report.failures);
+  const failed = failures.filter((error) => exitCodeOf(error) === EXIT.failed).length;
+  if (failed > 0) parts.push(`${count(failed, "check")} of the log FAILED`);
+  if (failures.length > failed) parts.push(`${count(failures.length - failed, "answer")} of the log missing`);
   if (report.asOf !== undefined) parts.push(formatAsOf(report.asOf, now));
   return parts.join("; ");
+}
+
+/** How many there are of each status, those first of which a verification failed: they count as nothing else. */
+function tallyOf<T extends { readonly status: string }>(
+  results: readonly T[],
+  words: readonly (readonly [T["status"], string])[],
+  exitCode: (result: T) => number,
+): { n: number; word: string }[] {
+  const failed = results.filter((result) => exitCode(result) === EXIT.failed);
+  const others = results.filter((result) => exitCode(result) !== EXIT.failed);
+  const tally = [{ n: failed.length, word: "FAILED verification" }];
+  for (const [status, word] of words) tally.push({ n: others.filter((one) => one.status === status).length, word });
+  return tally.filter(({ n }) => n > 0);
 }
 
 function formatAsOf({ epoch, sumdbSize, ageTime }: AsOf, now: number): string {

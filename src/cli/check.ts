@@ -3,25 +3,34 @@ import { appendFile } from "node:fs/promises";
 import { Command, Option } from "commander";
 import type { Asker } from "../check/asker.ts";
 import { check } from "../check/check.ts";
-import { adjustExitCode, exitCodeOfReport } from "../check/exit.ts";
 import { readInputs } from "../check/inputs.ts";
 import type { Inputs } from "../check/item.ts";
 import type { Report } from "../check/result.ts";
-import { fetchGoMod, isPrivateModule, readGoEnv } from "../go/index.ts";
+import { fetchGoMod, isPrivateModule, makeWebFetch, readGoEnv } from "../go/index.ts";
+import { printable } from "../input/printable.ts";
 import { parseDecimal } from "../vindex/decimal.ts";
 import { ProofdnsError } from "../vindex/error.ts";
 import { adviseOn } from "./advice.ts";
+import { adjustExitCode, exitCodeOfReport } from "./check-exit.ts";
 import { formatAnnotations, formatStepSummary } from "./check-github.ts";
 import { formatGoGet } from "./check-go-get.ts";
 import { formatJsonLine, reportToJson } from "./check-json.ts";
+import { whyUnchecked } from "./check-skipped.ts";
 import { formatTable } from "./check-table.ts";
 import { Progress, readTerminal } from "./check-terminal.ts";
-import { addClientOptions, type ClientCommandOptions, lookupAll, openClient, type Session } from "./client-options.ts";
+import {
+  addClientOptions,
+  type ClientCommandOptions,
+  lookupAll,
+  openClient,
+  parseTimeout,
+  type Session,
+} from "./client-options.ts";
 import { parseDuration } from "./duration.ts";
 import { messageOf } from "./exit-code.ts";
 import { holdsBack } from "./holds-back.ts";
 import { checkOptions } from "./option-rules.ts";
-import { printable } from "./printable.ts";
+import { proveRecord } from "./session-record.ts";
 
 interface CheckCommandOptions extends ClientCommandOptions {
   readonly direct?: boolean;
@@ -66,7 +75,10 @@ export function makeCheckCommand(streams: CheckStreams = process): Command {
     .option("--major", "also look for newer majors at other paths")
     .option("--pre", "offer pre-releases too")
     .option("--patch-only", "offer only what differs in the last number")
-    .option("--retractions", "honour retractions and deprecation, from authenticated go.mod files of GOPROXY")
+    .option(
+      "--retractions",
+      "honour retractions and deprecation, from authenticated go.mod files: of the module cache, else of GOPROXY",
+    )
     .option(
       "--cooldown <duration>",
       "offer only versions proven to have been public so long: 7d, 36h; a bare number is days",
@@ -90,8 +102,9 @@ export function makeCheckCommand(streams: CheckStreams = process): Command {
       "after",
       `
 Exit codes, whatever is printed: 0 all proven and current, 1 something is newer, absent or untagged, 2 something
-could not be checked, or bad usage, 3 a proof failed. --exit-code and --no-fail change 1 only.
-Private modules (GOPRIVATE, GONOSUMDB) are never sent. --retractions tells the proxies of GOPROXY what is asked.`,
+could not be checked, or nothing was, or bad usage, 3 a proof failed. --exit-code and --no-fail change 1 only.
+Private modules (GOPRIVATE, GONOSUMDB) are never sent. --retractions tells the proxies of GOPROXY what is
+asked, unless its go.mod is in the module cache or was kept by an earlier check.`,
     );
   return addClientOptions(command).action(async (paths: string[], options: CheckCommandOptions) => {
     process.exitCode = await runCheck(paths, options, streams);
@@ -104,14 +117,6 @@ async function runCheck(
   streams: CheckStreams,
 ): Promise<number> {
   checkOptions([
-    [
-      options.offline === true && options.retractions === true,
-      "--retractions fetches go.mod files, and --offline fetches nothing: leave out one of them",
-    ],
-    [
-      options.offline === true && options.cooldown !== undefined,
-      "--cooldown asks for old heads, and --offline asks nothing: leave out one of them",
-    ],
     [
       options.offline === true && options.strict === true,
       "--strict asks for proofs, and --offline asks nothing: leave out one of them",
@@ -136,13 +141,22 @@ async function runCheck(
     goWork: process.env["GOWORK"],
   });
   const session = await openClient(options, goEnv);
+  if (options.hashed === true && options.retractions === true && !session.isOffline && options.quiet !== true) {
+    streams.stderr.write(
+      "proofdns: --retractions asks the proxies of GOPROXY by name: --hashed hides nothing from them\n",
+    );
+  }
   try {
-    const { report, now, finish } = await checkInputs(inputs, session, options, cooldown, streams);
+    const { report: checked, now, finish } = await checkInputs(inputs, session, options, cooldown, streams);
+    const forks = session.keptForks.map(({ error }) => error);
+    const report: Report = { ...checked, failures: [...forks, ...checked.failures] };
     const exitCode = adjustExitCode(exitCodeOfReport(report), { found });
     print(report, options, exitCode, now, streams);
-    complain(report, streams);
+    // Those of the kept forks have been said.
+    complain(checked, streams, isTableWhole(options));
     if (options.github === true) await writeGithub(report, options, now, streams);
     await finish();
+    await session.later.done();
     return exitCode;
   } finally {
     session.close();
@@ -160,7 +174,8 @@ async function checkInputs(
   const progress = new Progress(stderr, process.env, options.quiet === true);
   const now = Math.floor(Date.now() / 1000);
   try {
-    const { report, finish } = await check(inputs, makeAsker(session, interruption.signal), {
+    const asker = makeAsker(session, interruption.signal, parseTimeout(options.timeout));
+    const { report, finish } = await check(inputs, asker, {
       withMajors: options.major === true,
       withPre: options.pre === true,
       isPatchOnly: options.patchOnly === true,
@@ -204,15 +219,26 @@ class Interruption {
 }
 
 /** What a check asks, asked through a session. */
-export function makeAsker(session: Session, signal: AbortSignal): Asker {
-  const { client, goEnv, jobs, isOffline } = session;
+export function makeAsker(session: Session, signal: AbortSignal, timeoutMs = 30_000): Asker {
+  const { client, cache, memory, goEnv, goMods, later, jobs, isOffline } = session;
+  const fetch = makeWebFetch(process.env);
   return {
     lookupAll: (subjects, each) => lookupAll(session, subjects, { signal }, each),
-    head: () => client.head({ signal }),
-    age: (time) => client.age(time, { signal }),
-    proveRecord: (record) => client.proveRecord(record, { signal }),
-    fetchGoMod: (path, version) => fetchGoMod(goEnv, path, version, { signal }),
+    // Without a network the remembered head proves the time, which went on since.
+    head: async () => (isOffline ? { ageTime: (await memory.read())?.ageTime ?? 0 } : client.head({ signal })),
+    age: async (time) => {
+      if (isOffline) return cache.readAge(time);
+      const age = await client.age(time, { signal });
+      if (age !== undefined) later.add(() => cache.writeAge(time, age));
+      return age;
+    },
+    proveRecord: (record) => proveRecord(session, record, { signal }),
+    fetchGoMod: (path, version, hash) => {
+      const ask = (): Promise<Uint8Array> => fetchGoMod(goEnv, path, version, { fetch, signal, timeoutMs });
+      return goMods.get(path, version, hash, isOffline ? undefined : ask);
+    },
     isPrivate: (path) => isPrivateModule(goEnv, path),
+    isSumdbOff: goEnv.GOSUMDB === "off",
     jobs,
     isOffline,
     signal,
@@ -243,8 +269,14 @@ function print(
   }
 }
 
+/** True if a table is printed with all that is said beside it. */
+function isTableWhole(options: CheckCommandOptions): boolean {
+  return options.emit === undefined && !isJson(options) && options.quiet !== true;
+}
+
 /** Failures in full: a table has no room for them. */
-function complain(report: Report, { stderr }: CheckStreams): void {
+function complain(report: Report, { stderr }: CheckStreams, isTableWhole: boolean): void {
+  if (!isTableWhole) for (const why of whyUnchecked(report)) stderr.write(`proofdns: ${why}\n`);
   const say = (where: string, error: ProofdnsError): void => {
     stderr.write(`proofdns: ${where === "" ? "" : `${where}: `}${printable(adviseOn(error), 1000)} [${error.code}]\n`);
   };
@@ -305,6 +337,6 @@ function foundCode(options: CheckCommandOptions): number {
 function parseCooldown(text: string | undefined): { seconds: number; text: string } | undefined {
   if (text === undefined) return undefined;
   const whole = /^[0-9]+$/.test(text) ? `${text}d` : text;
-  const seconds = parseDuration(whole);
+  const seconds = parseDuration(whole, "--cooldown");
   return seconds === 0 ? undefined : { seconds, text: whole };
 }

@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import type { Command } from "commander";
 import { type AnswerCache, NoAnswerCache } from "../client/answer-cache.ts";
 import { FolderAnswerCache } from "../client/answer-cache-folder.ts";
@@ -7,17 +8,22 @@ import type { MemoryStore } from "../client/memory-store.ts";
 import type { QueryOptions, Transport, TxtReply } from "../client/transport.ts";
 import { parseTransport } from "../client/transport-system.ts";
 import { formatProofSubject } from "../client/verify/files.ts";
-import { makeTrust, SUM_GOLANG_ORG, type Subject, type Trust } from "../client/verify/index.ts";
-import { type GoEnv, parseGoSumdb, whyPrivate } from "../go/go-env.ts";
+import { makeTrust, type Subject, type Trust } from "../client/verify/index.ts";
+import { type GoEnv, SUMDB_OFF, whyPrivate } from "../go/go-env.ts";
+import { GoModSource } from "../go/go-mod-source.ts";
+import { printable } from "../input/printable.ts";
 import { isProofdnsError, ProofdnsError } from "../vindex/error.ts";
 import { nodeEd25519, nodeSha256 } from "../vindex/platform.ts";
 import type { Policy } from "../vindex/policy.ts";
 import { parseDuration } from "./duration.ts";
 import { readVariable } from "./environment.ts";
+import { EXIT } from "./exit-code.ts";
 import { cacheFolder, stateFolder } from "./folders.ts";
-import { findForkEvidence } from "./kept-evidence.ts";
+import { findKeptForks, type KeptFork } from "./kept-evidence.ts";
+import { sumdbKeyText } from "./key-options.ts";
+import { Later } from "./later.ts";
 import { readPolicy } from "./policy-file.ts";
-import { printable } from "./printable.ts";
+import { proveRecord } from "./session-record.ts";
 import { parseZoneName } from "./zone-name.ts";
 
 /** What `addClientOptions` adds, as commander hands it over. */
@@ -36,6 +42,8 @@ export interface ClientCommandOptions {
   readonly jobs: string;
   readonly hashed?: boolean;
   readonly strict?: boolean;
+  /** Not an option of all commands. */
+  readonly quiet?: boolean;
 }
 
 /** All that a command needs to look things up. */
@@ -46,11 +54,16 @@ export interface Session {
   readonly memory: MemoryStore;
   readonly cache: AnswerCache;
   readonly goEnv: GoEnv;
+  readonly goMods: GoModSource;
+  /** To be waited for before `close`. */
+  readonly later: Later;
   /** Lookups under way at once. */
   readonly jobs: number;
   readonly isOffline: boolean;
   /** True if `--strict` was given. */
   readonly isStrict: boolean;
+  /** Evidence that counts until it is moved away: the command ends with 3, whatever it proves. */
+  readonly keptForks: readonly KeptFork[];
   close(): void;
 }
 
@@ -72,11 +85,11 @@ export function addClientOptions(command: Command): Command {
     )
     .option("--sumdb-key <vkey>", "key of the checksum database (default: that of GOSUMDB, else sum.golang.org's)")
     .option("--state <dir>", "folder of the remembered heads (default: $XDG_STATE_HOME/proofdns)")
-    .option("--cache <dir>", "folder of cached answers (default: $XDG_CACHE_HOME/proofdns)")
-    .option("--no-cache", "neither use nor keep cached answers")
+    .option("--cache <dir>", "folder of kept answers and proofs (default: $XDG_CACHE_HOME/proofdns)")
+    .option("--no-cache", "neither use nor keep answers and proofs of earlier runs")
     .option("--max-age <duration>", "oldest quorum that still counts as fresh", "24h")
     .option("--no-freshness", "go on although the policy's quorum is none and nothing proves freshness")
-    .option("--offline", "answer from the cache only, and say how old it is")
+    .option("--offline", "ask nobody: answer from what earlier runs proved and kept, and say how old it is")
     .option("--timeout <duration>", "longest time for one lookup", "30s")
     .option("--jobs <n>", "lookups under way at once", String(DEFAULT_JOBS))
     .option("--hashed", "ask by hashes instead of names: hides names that cannot be guessed")
@@ -94,15 +107,22 @@ export async function openClient(options: ClientCommandOptions, goEnv: GoEnv): P
   const trust = await readTrust(options, goEnv);
   const isOffline = options.offline === true;
   if (isOffline && options.cache === false)
-    throw new ProofdnsError("MALFORMED_INPUT", "--offline answers from the cache, which --no-cache leaves out");
+    throw new ProofdnsError(
+      "MALFORMED_INPUT",
+      "--offline answers from the cache, which --no-cache leaves out: leave out one of them",
+    );
+  if (options.hashed === true && !isOffline && options.quiet !== true) {
+    console.error(
+      "proofdns: --hashed hides only names that nobody can guess; those of public modules are found by hashing all of them",
+    );
+  }
   const transport: Transport = isOffline ? new NoTransport() : makeTransport(options.server);
   const heads = options.state ?? stateFolder();
   const memory = new FolderMemoryStore(heads, trust);
-  for (const path of await findForkEvidence(heads, trust.logKey)) {
-    console.error(
-      `proofdns: a fork was seen: trust nothing of ${trust.origin} before it is explained (\`proofdns evidence ${printable(path, 400)}\`); this is said until the file is moved away`,
-    );
-  }
+  const keptForks = await findKeptForks(heads, trust);
+  for (const { error } of keptForks) console.error(`proofdns: ${error.message} [${error.code}]`);
+  // However the command ends: main.ts lowers it for no error that is thrown.
+  if (keptForks.length > 0) process.exitCode = EXIT.failed;
   const folder = options.cache === false ? undefined : (options.cache ?? cacheFolder());
   const notes = new Set<string>();
   const onIgnored = (message: string): void => {
@@ -110,8 +130,16 @@ export async function openClient(options: ClientCommandOptions, goEnv: GoEnv): P
     notes.add(message);
   };
   const cache = folder === undefined ? undefined : new FolderAnswerCache({ folder, trust, memory, onIgnored });
+  const goMods = new GoModSource({
+    moduleCache: goEnv.GOMODCACHE,
+    folder: folder === undefined ? undefined : join(folder, "go.mod"),
+    onIgnored,
+  });
   // Now and then is enough, and no command waits for it.
-  if (Math.random() < 0.02) void cache?.prune();
+  if (Math.random() < 0.02) {
+    void cache?.prune();
+    void goMods.prune();
+  }
   return {
     client: new Client({ trust, transport, memory, isHashed: options.hashed === true, timeout }),
     trust,
@@ -119,14 +147,24 @@ export async function openClient(options: ClientCommandOptions, goEnv: GoEnv): P
     memory,
     cache: cache ?? new NoAnswerCache(),
     goEnv,
+    goMods,
+    later: new Later(),
     jobs,
     isOffline,
     isStrict: options.strict === true,
+    keptForks,
     close: () => transport.close?.(),
   };
 }
 
 function makeTransport(given: readonly string[] | undefined): Transport {
+  const several = given?.find((text) => /,\s*https?:/i.test(text) || (text.includes(",") && !text.includes("://")));
+  if (several !== undefined) {
+    throw new ProofdnsError(
+      "MALFORMED_INPUT",
+      `--server ${JSON.stringify(printable(several, 100))}: it takes one server; repeat --server for more`,
+    );
+  }
   const servers =
     given ??
     readVariable("PROOFDNS_SERVER")
@@ -173,7 +211,7 @@ class SystemTransport implements Transport {
 /** Asks nobody. */
 class NoTransport implements Transport {
   query(): Promise<never> {
-    return Promise.reject(new ProofdnsError("NO_ANSWER", "nothing is asked with --offline"));
+    return Promise.reject(new ProofdnsError("NO_ANSWER", "nothing is asked with --offline; leave it out to ask"));
   }
 }
 
@@ -190,8 +228,8 @@ export async function readTrust(
   const trust = makeTrust({
     zone: zoneOf(options.zone ?? readVariable("PROOFDNS_ZONE"), policy),
     policy: bytes,
-    sumdbKey: options.sumdbKey ?? sumdbKeyOf(goEnv),
-    maxAge: parseDuration(options.maxAge),
+    sumdbKey: sumdbKeyText(options.sumdbKey, goEnv),
+    maxAge: parseDuration(options.maxAge, "--max-age"),
     isFreshnessRequired: options.freshness,
     sha256: nodeSha256,
     ed25519: nodeEd25519(),
@@ -216,15 +254,9 @@ function zoneOf(given: string | undefined, policy: Policy): string {
   );
 }
 
-/** Key of the checksum database that GOSUMDB names; the public one where it is off, and nothing is asked. */
-function sumdbKeyOf({ GOSUMDB }: Pick<GoEnv, "GOSUMDB">): string {
-  const sumdb = parseGoSumdb(GOSUMDB);
-  return sumdb.kind === "off" ? SUM_GOLANG_ORG : sumdb.vkey;
-}
-
 /** Reads `--timeout`; milliseconds. @throws ProofdnsError `MALFORMED_INPUT` */
 export function parseTimeout(text: string): number {
-  const seconds = parseDuration(text);
+  const seconds = parseDuration(text, "--timeout");
   // Longer timers fire at once.
   if (seconds < 1 || seconds > 86_400)
     throw new ProofdnsError("MALFORMED_INPUT", `--timeout ${JSON.stringify(text)}: expected 1s to 1d`);
@@ -256,7 +288,7 @@ export interface LookupAllOptions {
 /** Why a subject is not asked for, as cmd/go would not tell a checksum database of it; undefined if it may be. */
 export function whyNotAsked(goEnv: GoEnv, subject: Subject): string | undefined {
   // The go command looks toolchains up whatever is private, but not where there is no checksum database.
-  if (subject.kind === "toolchain") return goEnv.GOSUMDB === "off" ? "GOSUMDB=off" : undefined;
+  if (subject.kind === "toolchain") return goEnv.GOSUMDB === "off" ? SUMDB_OFF : undefined;
   return whyPrivate(goEnv, subject.kind === "module" ? subject.path : subject.basePath);
 }
 
@@ -297,18 +329,29 @@ async function lookupOne(session: Session, subject: Subject, options: LookupAllO
         "PRIVATE_MODULE",
         `${formatProofSubject(subject)} was not asked for: it is private (${why})`,
       );
-    const cached = isStrict ? undefined : await cache.read(subject, { withRecord, isOffline });
-    if (cached !== undefined) return { lookup: cached, isCached: true };
-    if (isOffline) {
+    const cached = isStrict ? undefined : await cache.read(subject, { isOffline });
+    if (cached === undefined && isOffline) {
       throw new ProofdnsError(
         "NO_ANSWER",
-        withRecord
-          ? `the record of ${formatProofSubject(subject)} is not to be had: records are not cached; leave out --record or --offline`
-          : `no cached answer for ${formatProofSubject(subject)}; ask for it once without --offline`,
+        `no cached answer for ${formatProofSubject(subject)}; ask for it once without --offline`,
       );
     }
-    const lookup = await client.lookup(subject, { withRecord, isStrict, ...(signal === undefined ? {} : { signal }) });
-    return { lookup, isCached: false };
+    const call = signal === undefined ? {} : { signal };
+    const lookup = cached ?? (await client.lookup(subject, { isStrict, ...call }));
+    const isCached = cached !== undefined;
+    const { answer } = lookup;
+    if (!withRecord || answer.kind !== "module") return { lookup, isCached };
+    const { latest, zipHash, goModHash } = answer.value;
+    const record = {
+      path: answer.path,
+      version: latest.version.text,
+      zipHash,
+      goModHash,
+      logIndex: latest.logIndex,
+    };
+    // A head from the cache is none that this client has compared with others.
+    const { queries } = await proveRecord(session, record, isCached ? call : { ...call, head: answer.head });
+    return { lookup: { ...lookup, isRecordProven: true, queries: lookup.queries + queries }, isCached };
   } catch (error) {
     if (error instanceof ProofdnsError) return { error };
     throw error;

@@ -41,8 +41,9 @@ export async function readCookieSecrets(
     const file = await open(path, "r");
     try {
       const stat = await file.stat();
-      if (!stat.isFile()) throw unusable(path, "it is not a file");
-      if (stat.size > MAX_COOKIE_FILE_BYTES) throw unusable(path, "it is too long for two secrets");
+      if (!stat.isFile()) throw unusable(path, "it is not a file; move it away, or name another");
+      if (stat.size > MAX_COOKIE_FILE_BYTES)
+        throw unusable(path, "it is too long for two secrets; restore the right file, or remove it to have one made");
       if ((stat.mode & 0o077) !== 0) warn?.(`the cookie secrets in ${path} can be read by others: run chmod 600 on it`);
       text = (await file.readFile()).toString("latin1");
     } finally {

@@ -85,7 +85,7 @@ const ABSENT: Subject = { kind: "module", path: "example.com/no/such/module" };
 async function demo(options: DemoOptions): Promise<void> {
   const stopped = waitForSignal();
   const say = (line: string): void => (options.json ? console.error(line) : console.log(line));
-  const listen = parseHostPort(options.listen);
+  const listen = parseHostPort(options.listen, "--listen");
   const zone = parseZoneName(options.zone);
   const records = await readRecords(options);
   for (const path of options.module ?? []) {

@@ -9,19 +9,23 @@ const SECONDS: ReadonlyMap<string, number> = new Map([
 ]);
 
 /**
- * Parses `90s`, `10m`, `24h` or `7d` into seconds: a whole number and one unit.
+ * Parses `90s`, `10m`, `24h` or `7d` into seconds: a whole number and one unit. `from` is what named it, such as an option.
  *
  * @throws ProofdnsError `MALFORMED_INPUT`, also for a number without a unit, which says nothing
  */
-export function parseDuration(text: string): number {
+export function parseDuration(text: string, from = "duration"): number {
   const unit = SECONDS.get(text.slice(-1));
   const count = parseDecimal(text.slice(0, -1));
   const seconds = unit === undefined || count === undefined ? undefined : unit * count;
   if (seconds === undefined || !Number.isSafeInteger(seconds)) {
-    const why = /^[0-9]+$/.test(text) ? "it has no unit" : "it is not a whole number and a unit";
+    const why = /^[0-9]+$/.test(text)
+      ? "it has no unit"
+      : /^[1-9][0-9]*[smhd]$/.test(text)
+        ? "it is too long"
+        : "it is not a whole number and a unit";
     throw new ProofdnsError(
       "MALFORMED_INPUT",
-      `duration ${JSON.stringify(text.slice(0, 100))}: ${why}; write it like 90s, 10m, 24h or 7d`,
+      `${from} ${JSON.stringify(text.slice(0, 100))}: ${why}; write it like 90s, 10m, 24h or 7d`,
     );
   }
   return seconds;

@@ -1,6 +1,8 @@
 import { Command } from "commander";
 import { verifyEpochEvidence } from "../audit/evidence.ts";
 import type { Trust } from "../client/verify/index.ts";
+import { readInputFile } from "../input/input-file.ts";
+import { printable } from "../input/printable.ts";
 import { decodeUtf8 } from "../vindex/bytes.ts";
 import { parseCheckpoint } from "../vindex/checkpoint.ts";
 import { isProofdnsError, ProofdnsError } from "../vindex/error.ts";
@@ -9,9 +11,7 @@ import { formatVerifierKey, parseNote, parseVerifierKey, verifyNote } from "../v
 import { nodeEd25519, nodeSha256 } from "../vindex/platform.ts";
 import { readVariable } from "./environment.ts";
 import { EXIT, messageOf } from "./exit-code.ts";
-import { readInputFile } from "./input-file.ts";
 import { addKeyOptions, defaultSumdbKey, type KeyOptions, readKeys } from "./key-options.ts";
-import { printable } from "./printable.ts";
 
 interface EvidenceOptions extends KeyOptions {
   readonly json?: boolean;
@@ -78,7 +78,10 @@ function parseJson(text: string | undefined, file: string): unknown {
   } catch {
     // Said below.
   }
-  throw new ProofdnsError("MALFORMED_INPUT", `${printable(file)} is no evidence: it is not JSON`);
+  throw new ProofdnsError(
+    "MALFORMED_INPUT",
+    `${printable(file)} is no evidence: it is not JSON; name a file evidence-….json from the state folder, or one that an audit wrote`,
+  );
 }
 
 /** The user's keys; undefined if none are given or kept: evidence can be checked without. */
@@ -110,7 +113,10 @@ function examine(untrusted: unknown, keys: Trust | undefined, sumdbKey: string):
   if (type === EVIDENCE_TYPE && kind === "fork") return examineFork(untrusted, keys);
   if (type === EVIDENCE_TYPE && kind === "epoch") return examineEpoch(untrusted, keys, sumdbKey);
   if (type === SUSPICION_TYPE) return examineSuspicion(fields, keys);
-  throw new ProofdnsError("MALFORMED_EVIDENCE", `evidence: its type is neither ${EVIDENCE_TYPE} nor ${SUSPICION_TYPE}`);
+  throw new ProofdnsError(
+    "MALFORMED_EVIDENCE",
+    `evidence: its type is neither ${EVIDENCE_TYPE} nor ${SUSPICION_TYPE}; a newer proofdns may know it`,
+  );
 }
 
 function examineFork(untrusted: unknown, keys: Trust | undefined): Finding {
@@ -161,7 +167,7 @@ function examineEpoch(untrusted: unknown, keys: Trust | undefined, sumdbKey: str
 
 function examineSuspicion(fields: ReadonlyMap<string, unknown>, keys: Trust | undefined): Finding {
   const refuse = (why: string): never => {
-    throw new ProofdnsError("MALFORMED_EVIDENCE", `suspicion: ${why}`);
+    throw new ProofdnsError("MALFORMED_EVIDENCE", `suspicion: ${why}; the file was changed or cut off`);
   };
   const [key, notes] = [fields.get("key"), fields.get("notes")];
   if (typeof key !== "string") return refuse("no key");
@@ -190,7 +196,7 @@ function refuseOtherKeys(key: string, keys: Trust | undefined): void {
   if (keys === undefined || whoseKey(key, keys).isOwn) return;
   throw new ProofdnsError(
     "BAD_SIGNATURE",
-    `it is about the key ${key}, which is neither the log's (${formatVerifierKey(keys.logKey)}) nor the checksum database's (${formatVerifierKey(keys.sumdbKey)}) of your policy`,
+    `it is about the key ${key}, which is neither the log's (${formatVerifierKey(keys.logKey)}) nor the checksum database's (${formatVerifierKey(keys.sumdbKey)}) of your policy; give that of the log which it is about, if you trust it (--policy, or --log-key and --sumdb-key)`,
   );
 }
 

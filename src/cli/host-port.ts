@@ -13,15 +13,15 @@ export interface HostPort {
 const HOST_NAME = /^(?!-)[A-Za-z0-9-]{1,63}(?:\.(?!-)[A-Za-z0-9-]{1,63})*$/;
 
 /**
- * Parses `127.0.0.1:5300`, `[::1]:53`, `localhost:0`.
+ * Parses `127.0.0.1:5300`, `[::1]:53`, `localhost:0`. `from` is what named it, such as an option.
  *
  * @throws ProofdnsError `MALFORMED_INPUT`
  */
-export function parseHostPort(text: string): HostPort {
+export function parseHostPort(text: string, from = "address"): HostPort {
   const refuse = (why: string): never => {
     throw new ProofdnsError(
       "MALFORMED_INPUT",
-      `address ${JSON.stringify(text.slice(0, 300))}: ${why}; write it like 127.0.0.1:5300, [::1]:5300 or localhost:5300`,
+      `${from} ${JSON.stringify(text.slice(0, 300))}: ${why}; write it like 127.0.0.1:5300, [::1]:5300 or localhost:5300`,
     );
   };
   const colon = text.lastIndexOf(":");

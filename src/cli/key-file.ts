@@ -54,8 +54,9 @@ export async function readSignerKey(path: string, warn?: (message: string) => vo
     const file = await open(path, "r");
     try {
       const stat = await file.stat();
-      if (!stat.isFile()) throw unusable(path, "it is not a file");
-      if (stat.size > MAX_KEY_FILE_BYTES) throw unusable(path, "it is too long for a signing key");
+      if (!stat.isFile()) throw unusable(path, "it is not a file; move it away, or name another");
+      if (stat.size > MAX_KEY_FILE_BYTES)
+        throw unusable(path, "it is too long for a signing key; restore the right file");
       if ((stat.mode & 0o077) !== 0) warn?.(`the signing key in ${path} can be read by others: run chmod 600 on it`);
       text = (await file.readFile()).toString("utf8");
     } finally {
@@ -70,7 +71,7 @@ export async function readSignerKey(path: string, warn?: (message: string) => vo
     return parseSignerKey(text.endsWith("\n") ? text.slice(0, -1) : text, nodeEd25519());
   } catch (cause) {
     if (!(cause instanceof ProofdnsError)) throw cause;
-    throw unusable(path, cause.message, cause);
+    throw unusable(path, `${cause.message}; restore the file from a backup`, cause);
   }
 }
 

@@ -1,11 +1,11 @@
 import type { Lookup } from "../client/client.ts";
 import type { Subject, VerifiedAnswer } from "../client/verify/index.ts";
 import { subjectText } from "../client/verify/index.ts";
+import { printable } from "../input/printable.ts";
 import { ProofdnsError } from "../vindex/error.ts";
 import { formatH1 } from "../vindex/record.ts";
 import { formatSpan } from "./age-text.ts";
 import { EXIT, messageOf } from "./exit-code.ts";
-import { printable } from "./printable.ts";
 
 /** One line of `--json`: schema version 1. */
 export type LatestJson = Readonly<Record<string, unknown>> & {
@@ -77,12 +77,13 @@ export function asOfJson(ageTime: number): number | null {
   return ageTime === 0 ? null : ageTime;
 }
 
-/** Makes the JSON object of a lookup that failed. */
-export function errorToJson(subject: Subject, error: unknown): LatestJson {
+/** Makes the JSON object of a lookup that failed, of an argument that names nothing, or of a failure that belongs to none: its subject is null. */
+export function errorToJson(subject: Subject | string | undefined, error: unknown): LatestJson {
   const code = error instanceof ProofdnsError ? error.code : "INTERNAL";
   return {
     schemaVersion: 1,
-    subject: subjectText(subject),
+    subject:
+      typeof subject === "string" ? printable(subject, 500) : subject === undefined ? null : subjectText(subject),
     status: "error",
     code,
     message: printable(messageOf(error), 1000),

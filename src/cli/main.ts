@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from "commander";
+import { printable } from "../input/printable.ts";
 import { adviseOn } from "./advice.ts";
 import { EXIT, exitCodeOf, messageOf } from "./exit-code.ts";
 import { readPackageVersion } from "./package-version.ts";
-import { printable } from "./printable.ts";
 
 type Loader = () => Promise<Command>;
 
@@ -53,6 +53,7 @@ Environment:
   PROOFDNS_ZONE, PROOFDNS_SERVER      likewise for --zone and --server (several servers: separated by spaces or commas)
   GOSUMDB, GONOSUMDB, GOPRIVATE       honoured, from the file of \`go env -w\` too: nothing about a private module is sent
   GOPROXY, GOMODCACHE, GOBIN, GOPATH  as the go command takes them
+  HTTPS_PROXY, HTTP_PROXY, NO_PROXY   likewise, for what is asked by HTTPS and HTTP; in lower case too
   XDG_CONFIG_HOME, XDG_STATE_HOME, XDG_CACHE_HOME
                                       folders of policies; of remembered heads and evidence; of cached answers
   NO_COLOR, FORCE_COLOR               the first turns colours off, the second on where there is no terminal
@@ -114,6 +115,7 @@ try {
   } else {
     console.error(`proofdns: ${printable(ASKING.has(commandName()) ? adviseOn(error) : messageOf(error), 2000)}`);
     if (process.env["PROOFDNS_DEBUG"]) console.error(error);
-    process.exitCode = exitCodeOf(error);
+    // Kept evidence of a fork has set it already.
+    process.exitCode = Math.max(Number(process.exitCode ?? EXIT.proven), exitCodeOf(error));
   }
 }

@@ -144,7 +144,7 @@ export async function parseNameServerOptions(options: NameServerOptions): Promis
     throw new ProofdnsError("MALFORMED_INPUT", `--nsid: it is 1 to ${MAX_NSID} visible ASCII characters`);
   }
   const threads = options.threads === "auto" ? await autoThreads() : parseCount("--threads", options.threads, 0, 256);
-  const idle = parseDuration(options.tcpIdle);
+  const idle = parseDuration(options.tcpIdle, "--tcp-idle");
   if (idle === 0) throw new ProofdnsError("MALFORMED_INPUT", "--tcp-idle is at least 1s");
   const slip = parseCount("--rrl-slip", options.rrlSlip, 0, 10);
   return {
@@ -164,8 +164,8 @@ export async function parseNameServerOptions(options: NameServerOptions): Promis
         1_000_000,
       ),
     },
-    drain: parseDuration(options.drain) * 1000,
-    monitor: options.monitor === undefined ? undefined : parseHostPort(options.monitor),
+    drain: parseDuration(options.drain, "--drain") * 1000,
+    monitor: options.monitor === undefined ? undefined : parseHostPort(options.monitor, "--monitor"),
     doh: parseDoh(options, idle * 1000),
   };
 }
@@ -181,7 +181,7 @@ function parseDoh(options: NameServerOptions, idleTimeout: number): DohOptions |
   const maxConnections = parseCount("--doh-connections", options.dohConnections, 1, 1_000_000);
   if (doh.length === 0) return undefined;
   return {
-    addresses: doh.map(parseHostPort),
+    addresses: doh.map((text) => parseHostPort(text, "--doh")),
     files: dohCert === undefined || dohKey === undefined ? undefined : { cert: dohCert, key: dohKey },
     limits: {
       idleTimeout,
@@ -268,7 +268,11 @@ export async function readResponderConfig(
   const keys = settings.algorithm === undefined ? undefined : await readZoneKeys(join(folder, DNSSEC_FOLDER), zoneName);
   const path = settings.cookieSecrets ?? join(folder, COOKIE_FILE);
   const cookieSecrets = await readCookieSecrets(path, warn);
-  if (cookieSecrets === undefined) throw new ProofdnsError("KEY_UNUSABLE", `the cookie secrets ${path} do not exist`);
+  if (cookieSecrets === undefined)
+    throw new ProofdnsError(
+      "KEY_UNUSABLE",
+      `the cookie secrets ${path} do not exist: restore the file, or start the server anew, which makes others`,
+    );
   return makeConfig(zone, settings, keys, cookieSecrets);
 }
 

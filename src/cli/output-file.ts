@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { link, lstat, open, rename, rm } from "node:fs/promises";
+import { printable } from "../input/printable.ts";
 import { ProofdnsError } from "../vindex/error.ts";
 import { messageOf } from "./exit-code.ts";
-import { printable } from "./printable.ts";
 
 /**
  * Refuses a file that is there already, before any work is done for it.

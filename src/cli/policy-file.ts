@@ -1,10 +1,10 @@
 import { join } from "node:path";
+import { readInputFile } from "../input/input-file.ts";
+import { printable } from "../input/printable.ts";
 import { ProofdnsError } from "../vindex/error.ts";
 import type { Policy } from "../vindex/policy.ts";
 import { parsePolicy } from "../vindex/policy.ts";
 import { policyFolder } from "./folders.ts";
-import { readInputFile } from "./input-file.ts";
-import { printable } from "./printable.ts";
 
 /** Policies are lines of keys; a thousand witnesses take 100 kB. */
 const MAX_POLICY_LENGTH = 1 << 20;

@@ -1,6 +1,7 @@
-import { readdir } from "node:fs/promises";
+import { readdir, rm } from "node:fs/promises";
 import { Command } from "commander";
 import { makeFolder } from "../client/make-folder.ts";
+import { printable } from "../input/printable.ts";
 import { ProofdnsError } from "../vindex/error.ts";
 import { formatVerifierKey } from "../vindex/note.ts";
 import type { Policy, QuorumRule } from "../vindex/policy.ts";
@@ -9,7 +10,6 @@ import { messageOf } from "./exit-code.ts";
 import { policyFolder } from "./folders.ts";
 import { writeOutputFile } from "./output-file.ts";
 import { DEFAULT_POLICY, isPolicyName, policyPath, readPolicy } from "./policy-file.ts";
-import { printable } from "./printable.ts";
 
 /** Makes the command `proofdns policy`. */
 export function makePolicyCommand(): Command {
@@ -17,7 +17,8 @@ export function makePolicyCommand(): Command {
     .description("show and keep policies: files that say which log and which cosigners are trusted")
     .addCommand(makeShowCommand())
     .addCommand(makeListCommand())
-    .addCommand(makeAddCommand());
+    .addCommand(makeAddCommand())
+    .addCommand(makeRemoveCommand());
 }
 
 function makeShowCommand(): Command {
@@ -36,26 +37,65 @@ function makeShowCommand(): Command {
 
 function makeListCommand(): Command {
   return new Command("list").description("list the policies that are kept").action(async () => {
-    const folder = policyFolder();
-    let names: string[];
-    try {
-      names = await readdir(folder);
-    } catch (cause) {
-      if ((cause as NodeJS.ErrnoException).code !== "ENOENT")
-        throw new ProofdnsError("MALFORMED_POLICY", `cannot read ${folder}: ${messageOf(cause)}`, { cause });
-      names = [];
+    const known = await keptPolicies();
+    if (known.length === 0) {
+      console.error(
+        `proofdns: no policies in ${printable(policyFolder())}; keep one with: proofdns policy add NAME FILE`,
+      );
     }
-    const known = names
-      .flatMap((name) => (name.endsWith(".policy") ? [name.slice(0, -".policy".length)] : []))
-      .filter(isPolicyName);
-    if (known.length === 0)
-      console.error(`proofdns: no policies in ${folder}; keep one with: proofdns policy add NAME FILE`);
-    for (const name of known.sort()) {
+    for (const name of known) {
       const { policy } = await readPolicy(name);
       const logs = policy.logs.map(({ verifierKey }) => printable(verifierKey.keyName)).join(", ");
       console.log(`${name}\t${logs}\t${describeQuorum(policy)}`);
     }
   });
+}
+
+/** Names of the policies that are kept, sorted. */
+async function keptPolicies(): Promise<string[]> {
+  const folder = policyFolder();
+  let names: string[];
+  try {
+    names = await readdir(folder);
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return [];
+    const message = `cannot read ${printable(folder)}, where policies are kept: ${messageOf(cause)}`;
+    throw new ProofdnsError("MALFORMED_POLICY", message, { cause });
+  }
+  return names
+    .flatMap((name) => (name.endsWith(".policy") ? [name.slice(0, -".policy".length)] : []))
+    .filter(isPolicyName)
+    .sort();
+}
+
+/** @throws ProofdnsError `MALFORMED_INPUT` for what cannot be the name of a policy */
+function checkPolicyName(name: string): void {
+  if (isPolicyName(name)) return;
+  const shown = JSON.stringify(printable(name, 100));
+  throw new ProofdnsError("MALFORMED_INPUT", `${shown} is no name for a policy; expected letters, digits, - and _`);
+}
+
+function makeRemoveCommand(): Command {
+  return new Command("remove")
+    .description("remove a policy that is kept; what is remembered of its log stays")
+    .argument("<name>", "as `policy list` shows it")
+    .action(async (name: string) => {
+      checkPolicyName(name);
+      const known = await keptPolicies();
+      if (!known.includes(name)) {
+        const kept = known.length === 0 ? "none is kept there" : `kept there: ${known.slice(0, 20).join(", ")}`;
+        throw new ProofdnsError(
+          "MALFORMED_INPUT",
+          `no policy named ${name} in ${printable(policyFolder())}; ${kept}${known.length > 20 ? ", …" : ""}`,
+        );
+      }
+      // Whatever is in it: what cannot be read is what one wants to be rid of.
+      await rm(policyPath(name)).catch((cause: unknown) => {
+        const message = `cannot remove ${printable(policyPath(name))}: ${messageOf(cause)}; remove it by hand`;
+        throw new ProofdnsError("MALFORMED_INPUT", message, { cause });
+      });
+      console.log(printable(policyPath(name)));
+    });
 }
 
 function makeAddCommand(): Command {
@@ -67,13 +107,7 @@ function makeAddCommand(): Command {
     .argument("<file>", "policy file, which you got by a way that you trust")
     .option("--force", "replace the policy of that name")
     .action(async (name: string, file: string, options: { force?: boolean }) => {
-      if (!isPolicyName(name)) {
-        const shown = JSON.stringify(printable(name, 100));
-        throw new ProofdnsError(
-          "MALFORMED_INPUT",
-          `${shown} is no name for a policy; expected letters, digits, - and _`,
-        );
-      }
+      checkPolicyName(name);
       const { bytes, policy } = await readPolicy(isPolicyName(file) ? `./${file}` : file);
       await makeFolder(policyFolder()).catch((cause: unknown) => {
         throw new ProofdnsError(

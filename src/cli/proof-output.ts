@@ -1,12 +1,19 @@
 import { formatProofSubject, type VerifiedProof } from "../client/verify/files.ts";
 import type { Trust } from "../client/verify/index.ts";
+import { printable } from "../input/printable.ts";
+import type { ProofdnsError } from "../vindex/error.ts";
 import { formatH1 } from "../vindex/record.ts";
 import { formatSpan, formatTime } from "./age-text.ts";
 import { EXIT } from "./exit-code.ts";
 import { exitCodeOfAnswer } from "./latest-output.ts";
 
-/** The JSON object of a verified proof: schema version 1. */
-export function proofToJson(trust: Trust, proof: VerifiedProof, now: number): Readonly<Record<string, unknown>> {
+/** The JSON object of a verified proof: schema version 1. `failures` are those that belong to no answer, such as a known fork. */
+export function proofToJson(
+  trust: Trust,
+  proof: VerifiedProof,
+  now: number,
+  failures: readonly ProofdnsError[] = [],
+): Readonly<Record<string, unknown>> {
   const { head, answer, versions, record } = proof;
   const json = {
     schemaVersion: 1,
@@ -28,6 +35,9 @@ export function proofToJson(trust: Trust, proof: VerifiedProof, now: number): Re
     log: trust.origin,
     epoch: head.epoch,
     sumdbSize: head.leaf.treeHead.treeSize,
+    ...(failures.length === 0
+      ? {}
+      : { errors: failures.map(({ code, kind, message }) => ({ code, kind, message: printable(message, 1000) })) }),
   };
   if (head.ageTime === 0) return { ...json, asOf: null };
   return { ...json, asOf: head.ageTime, ageSeconds: Math.max(0, now - head.ageTime) };

@@ -5,6 +5,7 @@ import { Questions } from "../client/questions.ts";
 import { formatProofFile, type ProofFileParts, type ProofSubject, verifyProofFile } from "../client/verify/files.ts";
 import { type Subject, type VerifiedHead, verifyRecord } from "../client/verify/index.ts";
 import { readGoEnv } from "../go/go-env.ts";
+import { printable } from "../input/printable.ts";
 import { ProofdnsError } from "../vindex/error.ts";
 import { isVersionOfPath } from "../vindex/module-path.ts";
 import type { VersionEntry } from "../vindex/payload.ts";
@@ -17,11 +18,11 @@ import {
   parseTimeout,
   type Session,
 } from "./client-options.ts";
-import { EXIT } from "./exit-code.ts";
+import { EXIT, exitCodeOf } from "./exit-code.ts";
 import { holdsBack } from "./holds-back.ts";
 import { refuseExisting, writeOutputFile } from "./output-file.ts";
-import { printable } from "./printable.ts";
 import { describeProof, exitCodeOfProof, proofToJson } from "./proof-output.ts";
+import { noKeptRecord } from "./session-record.ts";
 import { parseMajorsArgument, parseModuleArgument } from "./subject-argument.ts";
 
 interface ProveOptions extends ClientCommandOptions {
@@ -55,6 +56,7 @@ async function prove(argument: string | undefined, options: ProveOptions): Promi
   const subject = parseSubject(argument, options);
   if (options.output !== "-" && options.force !== true) await refuseExisting(options.output);
   const session = await openClient(options, await readGoEnv(process.env));
+  const failures = session.keptForks.map(({ error }) => error);
   try {
     const asked: Subject =
       subject.kind === "record" ? { kind: "module", path: subject.path, withVersions: true } : subject;
@@ -70,7 +72,7 @@ async function prove(argument: string | undefined, options: ProveOptions): Promi
       console.error(
         `proofdns: ${argument} is not in the index: ${count === 0 ? "the module is absent" : `none of its ${count} records is of this version`} (proven; \`prove --versions\` writes the proof)`,
       );
-      return EXIT.absent;
+      return Math.max(EXIT.absent, ...failures.map(exitCodeOf));
     }
     const text = formatProofFile(parts);
     // What is written is what a stranger can verify.
@@ -81,11 +83,11 @@ async function prove(argument: string | undefined, options: ProveOptions): Promi
     else await writeOutputFile(options.output, text, options.force === true);
     const now = Math.floor(Date.now() / 1000);
     const said = options.json
-      ? JSON.stringify({ ...proofToJson(session.trust, proof, now), file: options.output })
+      ? JSON.stringify({ ...proofToJson(session.trust, proof, now, failures), file: options.output })
       : `${describeProof(session.trust, proof, now)}\n  written to ${printable(options.output)}`;
     if (isPiped) console.error(said);
     else console.log(said);
-    return exitCodeOfProof(proof);
+    return Math.max(exitCodeOfProof(proof), ...failures.map(exitCodeOf));
   } catch (error) {
     if (!holdsBack(error)) await session.client.commit();
     throw error;
@@ -99,14 +101,16 @@ function parseSubject(argument: string | undefined, options: ProveOptions): Proo
     throw new ProofdnsError("MALFORMED_INPUT", why);
   };
   if ([options.majors, options.versions, options.toolchain].filter(Boolean).length > 1)
-    return refuse("--majors, --versions and --toolchain exclude each other");
-  if (options.record && (options.majors || options.toolchain)) return refuse("--record goes with modules only");
-  if (options.toolchain) return argument === undefined ? { kind: "toolchain" } : refuse("--toolchain takes no module");
+    return refuse("--majors, --versions and --toolchain exclude each other: give one");
+  if (options.record && (options.majors || options.toolchain))
+    return refuse("--record goes with modules only: leave out --majors and --toolchain");
+  if (options.toolchain)
+    return argument === undefined
+      ? { kind: "toolchain" }
+      : refuse("--toolchain takes no module: leave out one or the other");
   if (argument === undefined) return refuse("name what to prove, such as golang.org/x/mod or golang.org/x/mod@v0.20.0");
   if (options.majors) return parseMajorsArgument(argument);
   const at = argument.indexOf("@");
-  if (options.offline && (options.record || at >= 0))
-    return refuse("--offline answers from the cache, and records are not cached: prove them without it");
   if (at < 0) return { kind: "module", path: parseModuleArgument(argument), withVersions: options.versions === true };
   const path = parseModuleArgument(argument.slice(0, at));
   const version = parseVersion(argument.slice(at + 1));
@@ -115,7 +119,10 @@ function parseSubject(argument: string | undefined, options: ProveOptions): Proo
       `${JSON.stringify(printable(argument, 200))} names no exact version of the module, such as ${path}@v1.2.3`,
     );
   }
-  if (options.versions) return refuse("--versions goes with a module, not with one version of it");
+  if (options.versions)
+    return refuse(
+      "--versions goes with a module, not with one version of it: leave out --versions, or what follows the @",
+    );
   return { kind: "record", path, version: version.text };
 }
 
@@ -135,25 +142,55 @@ async function makeParts(
   { answer, versions, payload }: Lookup,
   { withRecord, timeout }: { withRecord: boolean; timeout: number },
 ): Promise<ProofFileParts | undefined> {
-  const head = await session.client.headForProof(answer.head);
+  const { client } = session;
   if (subject.kind === "record") {
     const entry = versions?.find(({ version }) => version === subject.version);
-    return entry && { subject, head, record: await proveEntry(session, answer.head, subject.path, entry, timeout) };
+    if (entry === undefined) return undefined;
+    const { head, record } = await proveEntry(session, answer.head, subject.path, entry, timeout);
+    return { subject, head: await client.headForProof(head), record };
   }
+  const head = await client.headForProof(answer.head);
   if (!withRecord || answer.kind !== "module") return { subject, head, answer: payload, versions };
   const { latest, zipHash, goModHash } = answer.value;
   const entry = { version: latest.version.text, logIndex: latest.logIndex, zipHash, goModHash };
-  return {
-    subject,
-    head,
-    answer: payload,
-    versions,
-    record: await proveEntry(session, answer.head, answer.path, entry, timeout),
-  };
+  const proven = await proveEntry(session, answer.head, answer.path, entry, timeout);
+  if (proven.head.epoch !== head.epoch) {
+    throw new ProofdnsError(
+      "NO_ANSWER",
+      `the answer for ${answer.path} was kept in epoch ${head.epoch}, and the proof of its record in epoch ${proven.head.epoch}, and one file holds one epoch: run this once without --offline`,
+    );
+  }
+  return { subject, head, answer: payload, versions, record: proven.record };
+}
+
+/** A record, its verified proof, and the head that it is under. */
+interface ProvenEntry {
+  readonly head: VerifiedHead;
+  readonly record: { readonly entry: VersionEntry; readonly proof: Uint8Array };
+}
+
+/** Without a network what is kept, whatever head it is under; else asked under this head, within `timeout` milliseconds, and kept. */
+async function proveEntry(
+  session: Session,
+  head: VerifiedHead,
+  path: string,
+  entry: VersionEntry,
+  timeout: number,
+): Promise<ProvenEntry> {
+  const { cache, client, isOffline } = session;
+  const record = { path, ...entry };
+  if (!isOffline) {
+    const asked = await askEntry(session, head, path, entry, timeout);
+    await cache.writeRecord(record, { head, payload: asked.proof, queries: 0 }, client);
+    return { head, record: asked };
+  }
+  const kept = await cache.readRecord(record, { isOffline });
+  if (kept === undefined) throw noKeptRecord(record);
+  return { head: kept.head, record: { entry, proof: kept.payload } };
 }
 
 /** The record and its proof, verified, within `timeout` milliseconds. */
-async function proveEntry(
+async function askEntry(
   { trust, transport }: Session,
   head: VerifiedHead,
   path: string,

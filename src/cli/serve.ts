@@ -6,7 +6,8 @@ import { Command } from "commander";
 import { makePublishing } from "../audit/publishing.ts";
 import { isHalfBuilt } from "../build/build.ts";
 import { DnsTransport } from "../client/transport-dns.ts";
-import { makeTrust, SUM_GOLANG_ORG } from "../client/verify/trust.ts";
+import { makeTrust, SUM_GOLANG_ORG, type Trust } from "../client/verify/trust.ts";
+import { bindError } from "../dns/bind-error.ts";
 import { ZoneSigner } from "../dns/dnssec/index.ts";
 import { DOH_PATH } from "../dns/doh/request.ts";
 import type { ListenAddress } from "../dns/server.ts";
@@ -22,12 +23,11 @@ import { SumdbFollower } from "../sumdb/follower.ts";
 import { HttpSumdbSource } from "../sumdb/http-source.ts";
 import { DirectoryTileCache } from "../sumdb/tile-cache.ts";
 import { parseDecimal } from "../vindex/decimal.ts";
-import { ProofdnsError } from "../vindex/error.ts";
+import { isProofdnsError, ProofdnsError } from "../vindex/error.ts";
 import {
   formatVerifierKey,
   KEY_TYPE_COSIGNATURE,
   KEY_TYPE_ED25519,
-  parseVerifierKey,
   type SignerKey,
   type VerifierKey,
 } from "../vindex/note.ts";
@@ -36,6 +36,7 @@ import { formatPolicy, parsePolicy } from "../vindex/policy.ts";
 import { parseDuration } from "./duration.ts";
 import { messageOf } from "./exit-code.ts";
 import { formatHostPort, parseHostPort } from "./host-port.ts";
+import { explainSumdb, parseKeyArgument, parseSumdbArgument, type SumdbArgument } from "./key-argument.ts";
 import { readOrMakeSignerKey } from "./key-file.ts";
 import {
   addNameServerOptions,
@@ -147,7 +148,7 @@ async function serve(
   reloader: Reloader,
 ): Promise<void> {
   const opened = await openService(options, seams, log);
-  const { service, config, policyPath, sumdbKey, zone } = opened;
+  const { service, config, policyPath, sumdb, zone } = opened;
   let isDraining = false;
   const { settings, heartbeat } = opened;
   const watched = {
@@ -159,8 +160,12 @@ async function serve(
   };
   const monitor = settings.monitor === undefined ? undefined : makeServeMonitor(settings.monitor, watched, log);
   try {
-    const monitorAddress = await monitor?.listen();
-    const starting = service.start();
+    const monitorAddress = await monitor?.listen().catch((cause: unknown) => {
+      throw bindError(`serve the monitor on ${options.monitor}`, "--monitor", cause);
+    });
+    const starting = service.start().catch((error: unknown) => {
+      throw explainSumdb(error, sumdb);
+    });
     // Stopped before it was ready: whatever the start still throws is of no interest then.
     starting.catch(() => {});
     const started = await Promise.race([starting, stopped]);
@@ -177,7 +182,7 @@ async function serve(
         ...(monitorAddress === undefined ? {} : { monitor: formatHostPort(monitorAddress) }),
         ...(doh.length === 0 ? {} : { doh }),
         policy: policyPath,
-        sumdbKey: formatVerifierKey(sumdbKey),
+        sumdbKey: formatVerifierKey(sumdb.key),
         ...(ds.length === 0 ? {} : { ds }),
         ...served,
       };
@@ -242,7 +247,7 @@ interface OpenedService {
   config: ResponderConfig;
   readonly folder: string;
   readonly policyPath: string;
-  readonly sumdbKey: VerifierKey;
+  readonly sumdb: SumdbArgument;
   /** With the final dot. */
   readonly zone: string;
   readonly bareZone: string;
@@ -253,29 +258,35 @@ interface OpenedService {
 /** Reads everything that can be wrong before anything is made, then makes keys, policy and store. */
 async function openService(options: ServeOptions, seams: ServeSeams, log: Logger): Promise<OpenedService> {
   const settings = await parseNameServerOptions({ ...NAME_SERVER_DEFAULTS, ...options });
-  const { host, port } = parseHostPort(options.listen);
+  const { host, port } = parseHostPort(options.listen, "--listen");
   const bareZone = parseZoneName(options.zone);
   const zone = makeZone({
     apex: bareZone,
     nameServers: makeNameServers(options.ns, bareZone, host),
     hostmaster: options.hostmaster ?? `hostmaster.${bareZone}`,
   });
-  const sumdb = parseSumdb(options.sumdb);
+  const sumdb = parseSumdbArgument(options.sumdb);
   const source = new HttpSumdbSource(sumdb.url);
-  const witnesses = (options.witness ?? []).map(parseWitness);
+  const witnesses = (options.witness ?? []).map((text) => {
+    parseKeyArgument(text.trim().split(/[ \t]/)[0] ?? "", "--witness", "witness");
+    return parseWitness(text);
+  });
   const peers = (options.peer ?? []).map((name) => ({ name, transport: new DnsTransport({ server: name }) }));
   const times = {
-    poll: parseDuration(options.poll),
-    heartbeat: parseDuration(options.heartbeat),
-    epochInterval: parseDuration(options.epochInterval),
-    maxStall: options.maxStall === "off" ? undefined : parseDuration(options.maxStall),
+    poll: parseDuration(options.poll, "--poll"),
+    heartbeat: parseDuration(options.heartbeat, "--heartbeat"),
+    epochInterval: parseDuration(options.epochInterval, "--epoch-interval"),
+    maxStall: options.maxStall === "off" ? undefined : parseDuration(options.maxStall, "--max-stall"),
   };
   if (times.poll === 0 || times.heartbeat === 0) {
     throw new ProofdnsError("MALFORMED_INPUT", "--poll and --heartbeat are at least 1s");
   }
   const overrideSize = options.overrideSize === undefined ? undefined : parseDecimal(options.overrideSize);
   if (options.overrideSize !== undefined && overrideSize === undefined) {
-    throw new ProofdnsError("MALFORMED_INPUT", `--override-size ${options.overrideSize} is not a number`);
+    throw new ProofdnsError(
+      "MALFORMED_INPUT",
+      `--override-size ${JSON.stringify(options.overrideSize)}: give the size that the witness named, a number`,
+    );
   }
   const folder = resolve(options.data);
   const { logKey, clockKey, store } = await openStore(folder, bareZone, sumdb.key, options.newLog === true, log);
@@ -340,7 +351,7 @@ async function openService(options: ServeOptions, seams: ServeSeams, log: Logger
       config,
       folder,
       policyPath,
-      sumdbKey: sumdb.key,
+      sumdb,
       zone: `${bareZone}.`,
       bareZone,
       heartbeat: times.heartbeat,
@@ -455,26 +466,24 @@ async function openPolicy(
   } catch (cause) {
     throw new ProofdnsError("MALFORMED_POLICY", `cannot read the policy ${path}: ${messageOf(cause)}`, { cause });
   }
-  const { logKey: named } = makeTrust({ zone, policy: bytes });
+  const { logKey: named } = trustOf(path, zone, bytes);
   if (formatVerifierKey(named) !== formatVerifierKey(logKey.verifierKey)) {
     throw new ProofdnsError(
       "MALFORMED_POLICY",
-      `the policy ${path} names another key for ${zone}/p1 than ${formatVerifierKey(logKey.verifierKey)}`,
+      `the policy ${path} names another key for ${zone}/p1 than ${formatVerifierKey(logKey.verifierKey)}, which this folder signs with: mend its line log, or restore log.key`,
     );
   }
   return parsePolicy(bytes);
 }
 
-/** `VKEY URL`; without a URL, https and the key's name. */
-function parseSumdb(text: string): { key: VerifierKey; url: string } {
-  const [vkey, url, ...rest] = text.trim().split(/[ \t]+/);
-  if (vkey === undefined || rest.length > 0) {
-    throw new ProofdnsError("MALFORMED_INPUT", `--sumdb ${JSON.stringify(text)}: expected a verifier key and a URL`);
+/** Says which file the policy is. */
+function trustOf(path: string, zone: string, policy: Uint8Array): Trust {
+  try {
+    return makeTrust({ zone, policy });
+  } catch (error) {
+    if (!isProofdnsError(error)) throw error;
+    throw new ProofdnsError(error.code, `the policy ${path}: ${error.message}`, { cause: error });
   }
-  const key = parseVerifierKey(vkey);
-  if (key.type !== KEY_TYPE_ED25519)
-    throw new ProofdnsError("MALFORMED_VERIFIER_KEY", "--sumdb: the key of a checksum database has type 0x01");
-  return { key, url: url ?? `https://${key.keyName}` };
 }
 
 function makeNameServers(given: readonly string[] | undefined, zone: string, host: string): NameServerConfig[] {

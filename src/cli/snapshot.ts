@@ -5,9 +5,10 @@ import { SUM_GOLANG_ORG } from "../client/verify/trust.ts";
 import { loadSnapshot } from "../store/snapshot-load.ts";
 import { type SnapshotStep, saveSnapshot } from "../store/snapshot-save.ts";
 import { ProofdnsError } from "../vindex/error.ts";
-import { KEY_TYPE_COSIGNATURE, KEY_TYPE_ED25519, parseVerifierKey, type VerifierKey } from "../vindex/note.ts";
+import { KEY_TYPE_COSIGNATURE, type VerifierKey } from "../vindex/note.ts";
 import { parsePolicy } from "../vindex/policy.ts";
 import { messageOf } from "./exit-code.ts";
+import { parseKeyArgument } from "./key-argument.ts";
 
 /** Options of `proofdns snapshot load`. */
 export interface LoadOptions {
@@ -63,18 +64,12 @@ export async function runSave(folder: string, data: string, seams: SnapshotSeams
 export async function runLoad(folder: string, options: LoadOptions, seams: SnapshotSeams = SEAMS): Promise<void> {
   const began = performance.now();
   const trust = {
-    logKey: parseKey(options.logKey, "--log-key"),
-    sumdbKey: parseKey(options.sumdbKey, "--sumdb-key"),
+    logKey: parseKeyArgument(options.logKey, "--log-key", "log"),
+    sumdbKey: parseKeyArgument(options.sumdbKey, "--sumdb-key", "checksum database"),
     cosigners: options.policy === undefined ? [] : await readCosigners(options.policy),
   };
   const result = await loadSnapshot(resolve(folder), resolve(options.data), trust, seams.onStep);
   seams.print(JSON.stringify({ loaded: true, ...result, seconds: secondsSince(began) }));
-}
-
-function parseKey(text: string, option: string): VerifierKey {
-  const key = parseVerifierKey(text);
-  if (key.type === KEY_TYPE_ED25519) return key;
-  throw new ProofdnsError("MALFORMED_VERIFIER_KEY", `${option}: a key of type 0x01 is needed`);
 }
 
 async function readCosigners(path: string): Promise<VerifierKey[]> {

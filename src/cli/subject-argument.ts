@@ -1,7 +1,7 @@
 import type { Subject } from "../client/verify/index.ts";
+import { printable } from "../input/printable.ts";
 import { ProofdnsError } from "../vindex/error.ts";
 import { familyMemberPath, familyOf, isModulePath } from "../vindex/module-path.ts";
-import { printable } from "./printable.ts";
 
 /**
  * Parses an argument that names a module.

@@ -1,6 +1,7 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { Command } from "commander";
+import { bindError } from "../dns/bind-error.ts";
 import { readGoSumFiles } from "../sumdb/go-sum.ts";
 import { type ModuleRecord, readRecordsFile } from "../sumdb/records-file.ts";
 import { SumdbServer } from "../sumdb/server.ts";
@@ -42,7 +43,7 @@ export function makeSumdbCommand(): Command {
 
 /** Serves until SIGINT or SIGTERM. All input is read and checked before anything is written or bound. */
 async function serve(options: SumdbOptions): Promise<void> {
-  const address = parseHostPort(options.listen);
+  const address = parseHostPort(options.listen, "--listen");
   checkName(options.name);
   const { records, leftOut } = await readInput(options);
   const size = parseSize(options.size, records.length);
@@ -136,10 +137,6 @@ async function listen(server: SumdbServer, address: HostPort): Promise<HostPort>
   try {
     return await server.listen(address);
   } catch (cause) {
-    throw new ProofdnsError(
-      "MALFORMED_INPUT",
-      `cannot listen on ${formatHostPort(address)}: ${(cause as Error).message}; choose another --listen`,
-      { cause },
-    );
+    throw bindError(`listen on ${formatHostPort(address)}`, "--listen", cause);
   }
 }

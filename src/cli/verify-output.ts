@@ -1,9 +1,12 @@
+import { printable } from "../input/printable.ts";
 import type { Claim, Claims, Passed, PassedReason, Place } from "../verify/claim.ts";
 import type { Verdict } from "../verify/verify.ts";
 import { formatH1 } from "../vindex/record.ts";
 import { adviseOn } from "./advice.ts";
+import { formatSpan } from "./age-text.ts";
 import { EXIT, exitCodeOf, messageOf } from "./exit-code.ts";
-import { printable } from "./printable.ts";
+import type { KeptFork } from "./kept-evidence.ts";
+import { asOfJson } from "./latest-output.ts";
 
 /** Everything that a verification found. */
 export interface VerifyReport {
@@ -12,12 +15,26 @@ export interface VerifyReport {
   readonly verdicts: readonly Verdict[];
   /** Modules of a module cache that were left out since they are private. */
   readonly privateModules: ReadonlySet<string>;
+  /** Set if only what was kept was looked at. */
+  readonly offline?: OfflineTimes | undefined;
+  /** Evidence of a fork that was kept: nothing of the log is to be trusted, whatever it proves. */
+  readonly keptForks?: readonly KeptFork[];
+}
+
+/** How old what was kept is, in Unix seconds: age times of the oldest heads, 0 if nothing proves one, undefined if there was none. */
+export interface OfflineTimes {
+  /** Of the lists of versions, which say what is absent. */
+  readonly lists: number | undefined;
+  /** Of the proofs of records, which never change. */
+  readonly records: number | undefined;
+  readonly now: number;
 }
 
 /** The exit code of a report; the highest that applies. That nothing was held against the checksum database is no clean bill. */
 export function exitCodeOfReport(report: VerifyReport): number {
-  const { claims, verdicts } = report;
-  const codes = [...verdicts.map(exitCodeOfVerdict), ...claims.problems.map(({ error }) => exitCodeOf(error))];
+  const { claims, verdicts, keptForks = [] } = report;
+  const failures = [...claims.problems, ...keptForks];
+  const codes = [...verdicts.map(exitCodeOfVerdict), ...failures.map(({ error }) => exitCodeOf(error))];
   // What is vendored may be any code: that it has no checksum is no clean bill. Folders and checkouts are the user's own.
   if (claims.passed.some(({ reason }) => UNCHECKED.has(reason)) || isNothingProven(report)) codes.push(EXIT.unchecked);
   return codes.reduce((highest, code) => Math.max(highest, code), EXIT.proven as number);
@@ -81,11 +98,20 @@ export function* reportToJson(report: VerifyReport, exitCode: number): Generator
       ...jsonPlace(place),
     };
   }
-  for (const { error, place } of claims.problems) {
+  const { keptForks = [] } = report;
+  const forks = keptForks.map(({ path, error }) => ({ error, place: { file: path, line: undefined } }));
+  for (const { error, place } of [...claims.problems, ...forks]) {
     const message = printable(messageOf(error), 1000);
     yield { schemaVersion: 1, type: "problem", code: error.code, message, ...jsonPlace(place) };
   }
-  yield { schemaVersion: 1, type: "summary", ...countReport(report), exitCode };
+  const { offline } = report;
+  const times =
+    offline === undefined
+      ? {}
+      : { offline: true, asOf: asOfJson(offline.lists ?? 0), recordsAsOf: asOfJson(offline.records ?? 0) };
+  const counts = countReport(report);
+  const errors = counts.errors + keptForks.length;
+  yield { schemaVersion: 1, type: "summary", ...counts, errors, ...times, exitCode };
 }
 
 function jsonPlace({ file, line }: Place) {
@@ -163,6 +189,15 @@ export function* formatReport(report: VerifyReport, isAll: boolean): Generator<s
   yield* formatPassed(claims.passed, isAll);
   for (const { error } of claims.problems) yield `error    ${printable(error.message, 1000)} [${error.code}]`;
   yield summarize(report);
+  if (report.offline !== undefined) yield describeOffline(report.offline);
+}
+
+/** How old what is said is. */
+export function describeOffline({ lists, records, now }: OfflineTimes): string {
+  const span = (time: number): string => (time === 0 ? "freshness not proven" : `${formatSpan(now - time)} old`);
+  if (lists === undefined) return "offline: nothing about these modules is kept";
+  const more = records === undefined || records === lists ? "" : `, of records ${span(records)}`;
+  return `offline: from what was kept; the oldest list of versions is ${span(lists)}${more}`;
 }
 
 /** Of many alike in one file a count says enough. */
@@ -198,16 +233,20 @@ function showPlace({ file, line }: Place): string {
   return `(${printable(file)}${line === undefined ? "" : `:${line}`})`;
 }
 
+/** A binary is built already. */
+const ADVICE = "do not build with them, nor run what was built with them";
+
 function summarize(report: VerifyReport): string {
   const { proven, differ, contradicted, absent, errors, withoutChecksum, privateModules } = countReport(report);
+  const given = [...report.verdicts.flatMap((one) => (one.status === "error" ? [one] : [])), ...report.claims.problems];
+  const failed = given.filter(({ error }) => exitCodeOf(error) === EXIT.failed).length;
   const parts = [
     isNothingProven(report) ? "nothing was proven" : `${proven} checksum${proven === 1 ? "" : "s"} proven`,
-    ...(differ === 0 ? [] : [`${differ} DIFFER from the checksum database: do not build with them`]),
-    ...(contradicted === 0
-      ? []
-      : [`${contradicted} CONTRADICTED within the checksum database: do not build with them`]),
+    ...(differ === 0 ? [] : [`${differ} DIFFER from the checksum database: ${ADVICE}`]),
+    ...(contradicted === 0 ? [] : [`${contradicted} CONTRADICTED within the checksum database: ${ADVICE}`]),
     ...(absent === 0 ? [] : [`${absent} absent`]),
-    ...(errors === 0 ? [] : [`${errors} could not be checked`]),
+    ...(failed === 0 ? [] : [`${failed} FAILED verification`]),
+    ...(errors === failed ? [] : [`${errors - failed} could not be checked`]),
     ...(withoutChecksum === 0 ? [] : [`${withoutChecksum} without a checksum`]),
     ...(privateModules === 0 ? [] : [`${privateModules} private module${privateModules === 1 ? "" : "s"}, not sent`]),
   ];

@@ -1,12 +1,12 @@
 import { Command } from "commander";
 import { MAX_PROOF_FILE_LENGTH, PROOF_FILE_TYPE, verifyProofFile } from "../client/verify/files.ts";
+import { readInputFile } from "../input/input-file.ts";
+import { printable } from "../input/printable.ts";
 import { decodeUtf8 } from "../vindex/bytes.ts";
 import { ProofdnsError } from "../vindex/error.ts";
 import { formatSpan } from "./age-text.ts";
 import { EXIT, exitCodeOf, messageOf } from "./exit-code.ts";
-import { readInputFile } from "./input-file.ts";
 import { addKeyOptions, type KeyOptions, readKeys } from "./key-options.ts";
-import { printable } from "./printable.ts";
 import { describeProof, exitCodeOfProof, proofToJson } from "./proof-output.ts";
 
 interface VerifyProofOptions extends KeyOptions {
@@ -38,7 +38,7 @@ async function verifyProof(file: string, options: VerifyProofOptions): Promise<n
     if (text === undefined || !text.startsWith(`${PROOF_FILE_TYPE}\n`)) {
       throw new ProofdnsError(
         "MALFORMED_INPUT",
-        `${printable(file)} is no proof file: those begin with ${PROOF_FILE_TYPE}`,
+        `${printable(file)} is no proof file: those begin with ${PROOF_FILE_TYPE}, and \`proofdns prove\` writes them`,
       );
     }
     const trust = await readKeys(options, originOf(text));
@@ -61,9 +61,10 @@ async function verifyProof(file: string, options: VerifyProofOptions): Promise<n
         JSON.stringify({ schemaVersion: 1, file, status: "error", code, message: printable(messageOf(error)) }),
       );
     } else {
-      console.error(
-        `proofdns: ${printable(file)}: ${printable(messageOf(error), 600)}${hintOn(error)} [${error.code}]`,
-      );
+      const message = printable(messageOf(error), 600);
+      // What could not even be read says so by name.
+      const where = message.includes(printable(file)) ? "" : `${printable(file)}: `;
+      console.error(`proofdns: ${where}${message}${hintOn(error)} [${error.code}]`);
     }
     return exitCodeOf(error);
   }

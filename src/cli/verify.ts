@@ -1,17 +1,18 @@
 import { stat } from "node:fs/promises";
 import { Command } from "commander";
 import { type GoEnv, readGoEnv, whyPrivate } from "../go/go-env.ts";
+import { printable } from "../input/printable.ts";
 import type { Claims } from "../verify/claim.ts";
 import { noClaims } from "../verify/claim.ts";
 import { readClaims } from "../verify/inputs.ts";
 import { addModuleCacheClaims } from "../verify/module-cache.ts";
-import { verifyClaims } from "../verify/verify.ts";
+import { type RecordAsker, verifyClaims } from "../verify/verify.ts";
 import { ProofdnsError } from "../vindex/error.ts";
 import { Progress } from "./check-terminal.ts";
 import { addClientOptions, type ClientCommandOptions, lookupAll, openClient, type Session } from "./client-options.ts";
 import { holdsBack } from "./holds-back.ts";
 import { checkOptions } from "./option-rules.ts";
-import { printable } from "./printable.ts";
+import { proveRecord } from "./session-record.ts";
 import { exitCodeOfReport, formatReport, reportToJson, type VerifyReport } from "./verify-output.ts";
 
 interface VerifyOptions extends ClientCommandOptions {
@@ -46,8 +47,8 @@ export function makeVerifyCommand(): Command {
 async function verify(paths: readonly string[], options: VerifyOptions): Promise<number> {
   checkOptions([
     [
-      options.offline === true,
-      "--offline asks nothing, and the records that verify needs are not cached: leave it out",
+      options.offline === true && options.strict === true,
+      "--strict asks for proofs, and --offline asks nothing: leave out one of them",
     ],
   ]);
   const goEnv = await readGoEnv(process.env);
@@ -60,16 +61,19 @@ async function verify(paths: readonly string[], options: VerifyOptions): Promise
         ? noClaims()
         : await readClaims(paths.length === 0 ? ["."] : paths);
     if (options.modcache !== undefined) await addModcache(claims, options.modcache, goEnv, privateModules, progress);
-    const verdicts = await verifyClaims(claims.claims, makeRecordAsker(session), (done, total) =>
+    const asOf = new Oldest();
+    const verdicts = await verifyClaims(claims.claims, makeRecordAsker(session, asOf), (done, total) =>
       progress.show(done, total),
     );
     progress.end();
-    const report: VerifyReport = { claims, verdicts, privateModules };
+    const offline = session.isOffline ? { ...asOf.times, now: Math.floor(Date.now() / 1000) } : undefined;
+    const report: VerifyReport = { claims, verdicts, privateModules, offline, keptForks: session.keptForks };
     const exitCode = exitCodeOfReport(report);
     if (options.json) for (const object of reportToJson(report, exitCode)) console.log(JSON.stringify(object));
     else for (const line of formatReport(report, options.all === true)) console.log(line);
     if (!verdicts.some((verdict) => verdict.status === "error" && holdsBack(verdict.error)))
       await session.client.commit();
+    await session.later.done();
     return exitCode;
   } finally {
     progress.end();
@@ -110,13 +114,25 @@ async function addModcache(
   });
 }
 
+/** The oldest age times of what proved something, in Unix seconds: 0 if one of them is unknown, undefined if there was none. */
+export class Oldest {
+  readonly times: { lists: number | undefined; records: number | undefined } = { lists: undefined, records: undefined };
+
+  note(what: "lists" | "records", ageTime: number): void {
+    this.times[what] = Math.min(ageTime, this.times[what] ?? ageTime);
+  }
+}
+
 /** What a verification asks, asked through a session. */
-export function makeRecordAsker(session: Session) {
-  const { client, goEnv, jobs } = session;
+export function makeRecordAsker(session: Session, asOf: Oldest): RecordAsker {
+  const { goEnv, jobs } = session;
   return {
-    lookupAll: (...[subjects, each]: [Parameters<typeof lookupAll>[1], Parameters<typeof lookupAll>[3]]) =>
-      lookupAll(session, subjects, {}, each),
-    proveRecord: (record: Parameters<typeof client.proveRecord>[0]) => client.proveRecord(record),
+    lookupAll: (subjects, each) =>
+      lookupAll(session, subjects, {}, (index, outcome) => {
+        if ("lookup" in outcome) asOf.note("lists", outcome.lookup.answer.head.ageTime);
+        each(index, outcome);
+      }),
+    proveRecord: async (record) => asOf.note("records", (await proveRecord(session, record)).ageTime),
     whyPrivate: (path: string) => whyPrivate(goEnv, path),
     jobs,
   };

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { Command } from "commander";
 import { codeOf } from "../go/binary-file.ts";
 import { type BuildInfo, formatVersionM, inspectBinary, readGoEnv } from "../go/index.ts";
+import { printable } from "../input/printable.ts";
 import { addBinaryClaims } from "../verify/binary.ts";
 import { noClaims } from "../verify/claim.ts";
 import { type Verdict, verifyClaims } from "../verify/verify.ts";
@@ -12,9 +13,8 @@ import { formatH1 } from "../vindex/record.ts";
 import { addClientOptions, type ClientCommandOptions, openClient } from "./client-options.ts";
 import { EXIT, exitCodeOf, messageOf } from "./exit-code.ts";
 import { holdsBack } from "./holds-back.ts";
-import { printable } from "./printable.ts";
-import { makeRecordAsker } from "./verify.ts";
-import { exitCodeOfReport } from "./verify-output.ts";
+import { makeRecordAsker, Oldest } from "./verify.ts";
+import { describeOffline, exitCodeOfReport } from "./verify-output.ts";
 
 interface VersionOptions extends ClientCommandOptions {
   readonly modules?: boolean;
@@ -94,30 +94,31 @@ class Search {
 
   /** As `go version` does: below a folder, what is no Go binary is passed over, and so are links. */
   async #addFolder(path: string): Promise<void> {
-    const folders = [path];
+    // What comes next is last. In the order of `go version`: by name, what is in a folder in the place of the folder.
+    const waiting = await this.#entriesOf(path);
     let seen = 0;
-    for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
-      for (const entry of await this.#entriesOf(folder)) {
-        if (++seen > MAX_FILES) throw refusal(`${printable(path)} holds more than ${MAX_FILES} files: name fewer`);
-        const file = join(folder, entry.name);
-        if (entry.isDirectory()) folders.push(file);
-        if (!entry.isFile()) continue;
-        await this.#attempt(async () => {
-          const { info } = await inspectBinary(file);
-          if (info !== undefined) this.programs.push({ file, info });
-        });
-      }
+    for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+      const { file, entry } = next;
+      if (++seen > MAX_FILES) throw refusal(`${printable(path)} holds more than ${MAX_FILES} files: name fewer`);
+      if (entry.isDirectory()) for (const below of await this.#entriesOf(file)) waiting.push(below);
+      if (!entry.isFile()) continue;
+      await this.#attempt(async () => {
+        const { info } = await inspectBinary(file);
+        if (info !== undefined) this.programs.push({ file, info });
+      });
     }
   }
 
-  async #entriesOf(folder: string): Promise<Dirent[]> {
+  /** The last by name first. */
+  async #entriesOf(folder: string): Promise<{ file: string; entry: Dirent }[]> {
     let entries: Dirent[] = [];
     await this.#attempt(async () => {
       entries = await readdir(folder, { withFileTypes: true }).catch((cause: unknown) => {
         throw refusal(whyUnread(folder, cause), cause);
       });
     });
-    return entries.sort((a, b) => (a.name < b.name ? -1 : 1));
+    entries.sort((a, b) => (a.name < b.name ? 1 : -1));
+    return entries.map((entry) => ({ file: join(folder, entry.name), entry }));
   }
 
   async #attempt(act: () => Promise<void>): Promise<void> {
@@ -148,7 +149,8 @@ async function printMarked(programs: readonly Program[], options: VersionOptions
   for (const { file, info } of programs) addBinaryClaims(claims, info, file);
   const session = await openClient(options, await readGoEnv(process.env));
   try {
-    const verdicts = await verifyClaims(claims.claims, makeRecordAsker(session));
+    const asOf = new Oldest();
+    const verdicts = await verifyClaims(claims.claims, makeRecordAsker(session, asOf));
     const marks = new Map<string, Verdict>();
     for (const [i, { path, version, hash }] of claims.claims.entries()) {
       marks.set(`${path}\t${version}\t${formatH1(hash)}`, verdicts[i] as Verdict);
@@ -163,9 +165,12 @@ async function printMarked(programs: readonly Program[], options: VersionOptions
       said.add(verdict.error.message);
       console.error(`proofdns: ${printable(verdict.error.message, 1000)} [${verdict.error.code}]`);
     }
+    if (session.isOffline)
+      console.error(`proofdns: ${describeOffline({ ...asOf.times, now: Math.floor(Date.now() / 1000) })}`);
     if (!verdicts.some((verdict) => verdict.status === "error" && holdsBack(verdict.error)))
       await session.client.commit();
-    return exitCodeOfReport({ claims, verdicts, privateModules: new Set() });
+    await session.later.done();
+    return exitCodeOfReport({ claims, verdicts, privateModules: new Set(), keptForks: session.keptForks });
   } finally {
     session.close();
   }

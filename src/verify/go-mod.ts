@@ -32,7 +32,7 @@ export function addMissingLines(
     const by = replacement === undefined ? "" : `, which replaces ${path},`;
     const error = new ProofdnsError(
       "MALFORMED_INPUT",
-      `${files.goSum} has no hash of the ${what} of ${used.path}@${used.version}${by} so nothing vouches for what would be used; \`go mod tidy\` adds it`,
+      `${files.goSum} has no hash of the ${what} of ${used.path}@${used.version}${by === "" ? "," : by} so nothing vouches for what would be used; \`go mod tidy\` adds it`,
     );
     into.problems.push({ error, place });
   }

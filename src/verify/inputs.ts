@@ -1,10 +1,12 @@
+import type { Dirent } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { readInputFile } from "../cli/input-file.ts";
-import { printable } from "../cli/printable.ts";
 import { inspectBinary } from "../go/build-info.ts";
 import { type GoMod, parseGoMod, type Replacement } from "../go/go-mod.ts";
 import { parseGoWork } from "../go/go-work.ts";
+import { isPlatformFolder } from "../go/platform-folder.ts";
+import { readInputFile } from "../input/input-file.ts";
+import { printable } from "../input/printable.ts";
 import { decodeUtf8 } from "../vindex/bytes.ts";
 import { isProofdnsError, ProofdnsError } from "../vindex/error.ts";
 import { addBinaryClaims } from "./binary.ts";
@@ -62,14 +64,9 @@ class ClaimReader {
     if ((await statOf(join(folder, "go.work"))) === "file") return this.#goWork(join(folder, "go.work"));
     if ((await statOf(join(folder, "go.mod"))) === "file") return this.#goMod(join(folder, "go.mod"));
     if ((await statOf(join(folder, "go.sum"))) === "file") return this.#goSumAlone(join(folder, "go.sum"));
-    let names: string[];
-    try {
-      names = await readdir(folder);
-    } catch (cause) {
-      throw refusal(`cannot read the folder ${printable(folder)}`, cause);
-    }
+    const names = await this.#namesIn(folder);
     let binaries = 0;
-    for (const name of names.sort().slice(0, MAX_FILES)) {
+    for (const name of names.slice(0, MAX_FILES)) {
       const file = join(folder, name);
       await this.attempt(file, async () => {
         if ((await statOf(file)) === "file" && (await this.#binary(file)) === undefined) binaries++;
@@ -80,6 +77,20 @@ class ClaimReader {
     if (binaries === 0) {
       throw refusal(`nothing to verify in ${printable(folder)}: it has no go.mod, go.work, go.sum and no Go binary`);
     }
+  }
+
+  /** Names in a folder and, of programs for other platforms, those in its folders like `windows_amd64`. */
+  async #namesIn(folder: string): Promise<string[]> {
+    const entries = await entriesOf(folder);
+    const names = entries.map(({ name }) => name);
+    for (const entry of entries) {
+      if (!entry.isDirectory() || !isPlatformFolder(entry.name)) continue;
+      const path = join(folder, entry.name);
+      await this.attempt(path, async () => {
+        for (const { name } of await entriesOf(path)) names.push(join(entry.name, name));
+      });
+    }
+    return names.sort();
   }
 
   /** Undefined for a Go binary, which was read; else why it is none. */
@@ -141,6 +152,12 @@ class ClaimReader {
       });
     }
   }
+}
+
+async function entriesOf(folder: string): Promise<Dirent[]> {
+  return readdir(folder, { withFileTypes: true }).catch((cause: unknown) => {
+    throw refusal(`cannot read the folder ${printable(folder)}`, cause);
+  });
 }
 
 async function readText(file: string, what: string): Promise<string> {

@@ -1,9 +1,9 @@
 import { readRegularFile } from "../audit/regular-file.ts";
-import { printable } from "../cli/printable.ts";
 import { hashGoMod, hashTree } from "../go/dir-hash.ts";
 import { type CachedModule, listModuleCache } from "../go/module-cache.ts";
 import { MAX_GO_MOD } from "../go/module-proxy.ts";
 import { hashZip } from "../go/zip-hash.ts";
+import { printable } from "../input/printable.ts";
 import { decodeUtf8 } from "../vindex/bytes.ts";
 import { isProofdnsError, ProofdnsError } from "../vindex/error.ts";
 import { parseH1 } from "../vindex/record.ts";

@@ -34,8 +34,8 @@ export interface RecordAsker {
     subjects: readonly Subject[],
     each: (index: number, outcome: { readonly lookup: Lookup } | { readonly error: unknown }) => void,
   ): Promise<void>;
-  /** As `Client.proveRecord`. */
-  proveRecord(record: ClaimedRecord): Promise<void>;
+  /** As `Client.proveRecord`; what it gives does not matter. */
+  proveRecord(record: ClaimedRecord): Promise<unknown>;
   /** Why nothing about a module may leave the machine; undefined if it may. */
   whyPrivate(path: string): string | undefined;
   /** Questions under way at once. */

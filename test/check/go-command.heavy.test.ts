@@ -99,3 +99,106 @@ test("go list -m -u and a check with --retractions agree on every module", {
     await scene.close();
   }
 });
+
+test("what is named in place of a version that was taken back is what the go command's latest gives", {
+  skip: hasGo ? false : "there is no go command",
+}, async () => {
+  const random = makeRandom(SEED);
+  const below = (n: number): number => Math.floor(random() * n);
+  // The last of each list is its latest by the map, so its go.mod counts.
+  const pools = [
+    ["v0.1.0", "v0.2.0", "v1.0.0", "v1.1.0"],
+    ["v1.0.0-rc.1", "v1.0.0", "v1.1.0-beta.1", "v1.1.0"],
+    ["v1.0.0-rc.1", "v1.0.0-rc.2"],
+    ["v2.0.0+incompatible", "v3.0.0+incompatible", "v1.0.0"],
+    ["v1.2.0-rc.1", "v1.0.0", "v1.1.0"],
+  ];
+  const published = Array.from({ length: MODULES }, (_, n): Published[] => {
+    const path = `example.com/r${n}`;
+    const list = pools[below(pools.length)] as string[];
+    const highest = list.at(-1) as string;
+    const low = list[below(list.length)] as string;
+    // `[v2.0.0+incompatible, v1.0.0]` is none: then the one itself, and perhaps another.
+    const range = low.includes("+") ? `${highest}\nretract ${low}` : `[${low}, ${highest}]`;
+    return list.map((version) => ({
+      path,
+      version,
+      goMod: version.includes("+") ? undefined : `module ${path}\n${version === highest ? `\nretract ${range}\n` : ""}`,
+    }));
+  }).flat();
+  writeProxy(published);
+  const scene = await CheckScene.make({ old: published });
+  try {
+    const report = await scene.list(
+      published.map(({ path, version }) => `${path}@${version}`),
+      { withRetractions: true },
+    );
+    const stuck = report.modules.filter(({ retracted, offered }) => retracted !== undefined && offered === undefined);
+    const paths = [...new Set(stuck.map(({ item }) => item.path))];
+    mkdirSync(join(folder, "empty"));
+    writeFileSync(join(folder, "empty", "go.mod"), "module example.com/me\n\ngo 1.16\n");
+    const env = { GOPROXY: pathToFileURL(join(folder, "proxy")).href };
+    const asked = paths.map((path) => `${path}@latest`);
+    const output = runGo(folder, ["list", "-m", "-e", "-json", ...asked], env, join(folder, "empty"));
+    assert.ok(output !== undefined, "go list failed");
+    const answers = JSON.parse(`[${output.replaceAll("}\n{", "},{")}]`) as (Listed & { readonly Error?: object })[];
+    const latest = new Map(answers.map((one) => [one.Path, one.Error === undefined ? one.Version : undefined]));
+    for (const { item, nextBest, notes } of stuck) {
+      const shown = `${item.path}@${item.current?.text}: ${published
+        .filter(({ path }) => path === item.path)
+        .map(({ version, goMod }) => `${version} ${/retract.*/s.exec(goMod ?? "")?.[0] ?? ""}`)
+        .join(" | ")}`;
+      assert.ok(latest.has(item.path), shown);
+      assert.equal(nextBest?.version, latest.get(item.path), shown);
+      assert.equal(notes.includes("no other version of it is left to go to"), nextBest === undefined, shown);
+    }
+    const named = stuck.filter(({ nextBest }) => nextBest !== undefined).length;
+    assert.ok(named > 10 && stuck.length > named, `${named} of ${stuck.length}`);
+  } finally {
+    await scene.close();
+  }
+});
+
+test("in a workspace go list -m -u and a check agree on what a module excludes that another one requires", {
+  skip: hasGo ? false : "there is no go command",
+}, async () => {
+  const random = makeRandom(SEED);
+  const below = (n: number): number => Math.floor(random() * n);
+  const parts = ["a", "b", "c"].map((name) => ({ name, require: "", exclude: "" }));
+  const published = Array.from({ length: MODULES }, (_, n): Published[] => {
+    const path = `example.com/w${n}`;
+    const list = ["v1.0.0", "v1.1.0", "v1.2.0-rc.1", "v1.2.0", "v1.3.0"].filter((_, i) => i === 0 || below(3) > 0);
+    const used = list[below(list.length)] ?? "";
+    const owner = below(3);
+    for (const [i, part] of parts.entries()) {
+      if (i === owner) part.require += `\t${path} ${used}\n`;
+      for (const version of list)
+        if (version !== used && below(3) === 0) part.exclude += `exclude ${path} ${version}\n`;
+    }
+    return list.map((version) => ({ path, version, goMod: `module ${path}\n` }));
+  }).flat();
+  writeProxy(published);
+  for (const { name, require, exclude } of parts) {
+    mkdirSync(join(folder, "work", name), { recursive: true });
+    const text = `module example.com/work/${name}\n\ngo 1.18\n\nrequire (\n${require})\n${exclude}`;
+    writeFileSync(join(folder, "work", name, "go.mod"), text);
+  }
+  writeFileSync(join(folder, "work", "go.work"), "go 1.18\n\nuse (\n\t./a\n\t./b\n\t./c\n)\n");
+  // In a workspace the go command writes no go.mod, and refuses to be told to.
+  const env = { GOPROXY: pathToFileURL(join(folder, "proxy")).href, GOFLAGS: "" };
+  const output = runGo(folder, ["list", "-m", "-u", "-json", "all"], env, join(folder, "work"));
+  assert.ok(output !== undefined, "go list failed");
+  const listed = (JSON.parse(`[${output.replaceAll("}\n{", "},{")}]`) as Listed[]).filter(({ Main }) => Main !== true);
+  assert.equal(listed.length, MODULES);
+  const scene = await CheckScene.make({ old: published });
+  try {
+    // Whether the workspace is named, or one of its modules.
+    for (const inputs of [["work"], ["work/a/go.mod", "work/b/go.mod", "work/c/go.mod"]]) {
+      const report = await scene.run(inputs.map((input) => join(folder, input)));
+      const said = new Map(report.modules.map((result) => [result.item.path, result.offered?.version]));
+      for (const { Path, Update } of listed) assert.equal(said.get(Path), Update?.Version, Path);
+    }
+  } finally {
+    await scene.close();
+  }
+});

@@ -172,7 +172,7 @@ test("below a folder, a go.work that does not count hides none of the modules in
 
 test("a workspace above that cannot be read lets nothing be asked; one of its modules that cannot is a problem once", async () => {
   writeWorkspace();
-  write("ws/b/go.mod", "\tmodule\texample.com/b // here\n\nrequire example.com/z main\n");
+  write("ws/b/go.mod", "\tmodule\texample.com/b // here\n\nexclude example.com/z main\n");
   const broken = await read([join(folder, "ws/a"), join(folder, "ws/c")]);
   assert.equal(problems(broken).length, 1);
   assert.match(problems(broken)[0] ?? "", /ws\/b\/go\.mod:3: "main" is no version/);
@@ -217,6 +217,69 @@ replace example.com/f v1.0.0 => ../f
   for (const problem of problems(inputs)) {
     assert.match(problem, /^MALFORMED_INPUT .*go\.mod:\d: "v[^"]*" of example\.com\/[abcf] is not a canonical version/);
   }
+});
+
+test("a requirement that cannot be one is a problem of its line, whatever is wrong with it, and the others are read", async () => {
+  const bad = [
+    "example.com/a v2.0.0",
+    "example.com/b v0.3.0-01",
+    "example.com/c master",
+    "example.com/d",
+    "example.com/e v1.0.0 v1.1.0",
+    "example.com/f/v2 v1.0.0",
+    "example.com/v1 v1.0.0",
+    "example.com/h v1.0.0+incompatible",
+    "Example v1.0.0",
+    'example.com/i "v1.0.0\\u001b"',
+  ];
+  const lines = bad.map((line) => `require ${line}\n`).join("");
+  const text = `module example.com/me\n\n${lines}require example.com/x v1.0.0\nexclude example.com/x v1.1.0\n`;
+  const inputs = await read([write("go.mod", text)]);
+  assert.deepEqual(items(inputs), ["example.com/x@v1.0.0"]);
+  assert.deepEqual([...(inputs.items[0]?.excluded ?? [])], ["v1.1.0"]);
+  assert.deepEqual(
+    inputs.problems.map(({ place }) => place?.line ?? 0).sort((a, b) => a - b),
+    bad.map((_, i) => 3 + i),
+  );
+  for (const problem of problems(inputs)) assert.match(problem, /^MALFORMED_INPUT .*go\.mod:\d+: [ -~\ufffd]+$/);
+  // In a workspace too, where no other module suffers from it.
+  write("b/go.mod", "module example.com/b\n\nrequire example.com/y v1.0.0\n");
+  const work = await read([write("go.work", "use .\nuse ./b\n")]);
+  assert.deepEqual(items(work), ["example.com/x@v1.0.0", "example.com/y@v1.0.0"]);
+  assert.equal(work.problems.length, bad.length);
+});
+
+test("what else is wrong in a go.mod refuses the whole: it might replace or exclude what would be asked for", async () => {
+  for (const line of [
+    "replace example.com/x v2.0.0 => ../x",
+    "replace example.com/x ../x",
+    "exclude example.com/x",
+    "wat",
+  ]) {
+    const inputs = await read([write("go.mod", `module example.com/me\n\nrequire example.com/x v1.0.0\n${line}\n`)]);
+    assert.deepEqual(items(inputs), [], line);
+    assert.match(problems(inputs).join(), /^MALFORMED_INPUT .*go\.mod:4: /);
+  }
+});
+
+test("what one module of a workspace excludes is excluded for all of them, whichever way they are named", async () => {
+  const a = write(
+    "ex/a/go.mod",
+    "module example.com/a\n\nrequire example.com/x v1.0.0\nexclude example.com/y v1.2.0\n",
+  );
+  const b = write(
+    "ex/b/go.mod",
+    "module example.com/b\n\nrequire example.com/y v1.0.0\nexclude example.com/x v1.1.0\n",
+  );
+  write("ex/c/go.mod", "module example.com/c\n\nexclude example.com/x v1.2.0\nexclude example.com/x v1.1.0\n");
+  const work = write("ex/go.work", "use (\n\t./a\n\t./b\n\t./c\n)\n");
+  const excluded = async (inputs: string[], goWork?: string): Promise<string[]> =>
+    (await read(inputs, { goWork })).items.map(({ path, excluded }) => `${path} ${[...excluded].sort().join(" ")}`);
+  const all = ["example.com/x v1.1.0 v1.2.0", "example.com/y v1.2.0"];
+  assert.deepEqual(await excluded([work]), all);
+  assert.deepEqual(await excluded([a, b]), all);
+  assert.deepEqual(await excluded([a, b, work]), all);
+  assert.deepEqual(await excluded([a], "off"), ["example.com/x "]);
 });
 
 test("a go.mod that names no module is refused, as the go command refuses it", async () => {
@@ -318,10 +381,43 @@ test("a package that a binary names outside its module, or in characters of a sh
   }
 });
 
+test("programs for other platforms are found in the folders that go install makes beside those for this one", async () => {
+  write("gobin/a", program("go1.24.1", TOOL));
+  for (const name of [
+    "windows_amd64/a.exe",
+    "darwin_arm64/b",
+    "linux_386/c",
+    "other/d",
+    "x_y_z/e",
+    "windows/f",
+    "linux_a-b/g",
+  ]) {
+    write(`gobin/${name}`, program("go1.24.1", TOOL));
+  }
+  symlinkSync(".", join(folder, "gobin/plan9_arm"));
+  const places = async (of: string): Promise<string[]> =>
+    (await read([join(folder, of)])).items.flatMap(({ places }) => places.map(({ file }) => relative(folder, file)));
+  assert.deepEqual((await places("gobin")).sort(), [
+    "gobin/a",
+    "gobin/darwin_arm64/b",
+    "gobin/linux_386/c",
+    "gobin/windows_amd64/a.exe",
+  ]);
+  // Also where there are no others.
+  write("cross/freebsd_amd64/a", program("go1.24.1", TOOL));
+  assert.deepEqual(await places("cross"), ["cross/freebsd_amd64/a"]);
+});
+
 test("a file that is no Go binary is said to be none, with the reason", async () => {
-  const inputs = await read([write("script", "#!/bin/sh\n")]);
-  assert.deepEqual(skipped(inputs), [`no-build-info ${join(folder, "script")}`]);
-  assert.match(inputs.skipped[0]?.detail ?? "", /not a Go binary: /);
+  const inputs = await read([write("script", "#!/bin/sh\n"), write("l.txt", "example.com/a@v1.0.0\n")]);
+  assert.deepEqual(
+    skipped(inputs).sort(),
+    ["l.txt", "script"].map((name) => `no-build-info ${join(folder, name)}`),
+  );
+  assert.deepEqual(inputs.skipped.map(({ detail }) => detail).sort(), [
+    "not a Go binary: it is a script",
+    "not a Go binary: it is no executable of a known format (ELF, Mach-O, PE); a list of modules is read from stdin, with -",
+  ]);
 });
 
 /** Runs as a user to whom files may be closed. */
@@ -491,7 +587,7 @@ test("one odd line of a list is a problem with its line, and the others are chec
   const inputs = await read(["-"], { list });
   assert.deepEqual(items(inputs), ["example.com/a@v1.0.0", "example.com/b@v1.0.0", "example.com/c@v1.0.0"]);
   assert.match(problems(inputs).join(), /^MALFORMED_INPUT stdin:2: "what is this" is not a module like/);
-  assert.deepEqual(inputs.problems[0]?.place, { file: "stdin", line: 2 });
+  assert.deepEqual(inputs.problems[0]?.place, { file: "stdin", line: 2, from: "stdin" });
   const other = await read(["-"], { list: `example.com/a v1.0.0\n${"what is this\n".repeat(100_000)}` });
   assert.deepEqual(items(other), []);
   assert.ok(other.problems.length > 1);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { adjustExitCode, exitCodeOfModule, exitCodeOfReport } from "../../src/check/exit.ts";
-import { resolveProven } from "../../src/check/resolve.ts";
+import { selectProven } from "../../src/check/select.ts";
+import { adjustExitCode, exitCodeOfModule, exitCodeOfReport } from "../../src/cli/check-exit.ts";
 import { denial, hide, lying, tamper } from "../attack/liars.ts";
 import { CheckScene, line, resultOf, versions } from "./scene.ts";
 
@@ -144,8 +144,11 @@ test("asks nothing at all for private modules, and says how many there are", asy
 test("asks nothing of anybody where GOSUMDB is off", async () => {
   const report = await scene.list(["example.com/plain@v1.0.0"], { goEnv: { GOSUMDB: "off" }, withAges: true });
   assert.deepEqual(scene.asked, []);
-  assert.equal(report.skipped.length, 1);
-  assert.equal(exitCodeOfReport(report), 0);
+  assert.deepEqual(
+    report.skipped.map(({ reason, detail }) => `${reason}: ${detail}`),
+    ["private: GOSUMDB=off, never sent"],
+  );
+  assert.equal(exitCodeOfReport(report), 2, "nothing was checked");
 });
 
 test("a private base path is not asked for the majors of a path that is not private", async () => {
@@ -276,29 +279,23 @@ test("the exit code of a module that is withheld for want of a date is 2, and 0 
   assert.equal(exitCodeOfModule(withheld("unproven")), 2);
 });
 
-test("resolveProven answers queries from the proven list, and latest from the value alone", async () => {
+test("version queries are answered from the proven list", async () => {
   const cases: readonly (readonly [path: string, query: string, expected: string | undefined])[] = [
     ["example.com/plain", "latest", "v1.2.0"],
     ["example.com/plain", "v1.0", "v1.0.1"],
     ["example.com/plain", "v1.1.0", "v1.1.0"],
     ["example.com/plain", "<v1.1.0", "v1.0.1"],
     ["example.com/plain", "v2", undefined],
-    ["example.com/nowhere", "v1", undefined],
-    ["example.com/nowhere", "latest", undefined],
     ["example.com/incompat", "v28", "v28.5.2+incompatible"],
     ["example.com/compat", "latest", "v1.9.3"],
   ];
   for (const [path, query, expected] of cases) {
-    const { entry, lookup } = await resolveProven(scene.client(), path, query);
-    assert.equal(entry?.version, expected, `${path}@${query}`);
-    const isList = query !== "latest" && path !== "example.com/nowhere";
-    assert.equal(lookup.versions !== undefined, isList);
+    const { versions } = await scene.client().lookup({ kind: "module", path, withVersions: true });
+    assert.ok(versions !== undefined);
+    assert.equal(selectProven(path, versions, query)?.version, expected, `${path}@${query}`);
   }
-});
-
-test("resolveProven refuses what is no query before it asks", async () => {
   for (const query of ["master", "", "patch", "v1.2.x", "\u001b[2J"]) {
-    await assert.rejects(resolveProven(scene.client(), "example.com/plain", query), { code: "MALFORMED_INPUT" });
+    assert.throws(() => selectProven("example.com/plain", [], query), { code: "MALFORMED_INPUT" }, query);
   }
 });
 

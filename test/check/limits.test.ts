@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { ageOf, provenNow, readAge, timeOfAge } from "../../src/check/ages.ts";
-import { exitCodeOfReport } from "../../src/check/exit.ts";
 import type { ModuleResult } from "../../src/check/result.ts";
+import { exitCodeOfReport } from "../../src/cli/check-exit.ts";
+import { formatGoGet } from "../../src/cli/check-go-get.ts";
+import { reportToJson } from "../../src/cli/check-json.ts";
+import { notesOf } from "../../src/cli/check-notes.ts";
 import { encodeUtf8 } from "../../src/vindex/bytes.ts";
 import { ProofdnsError } from "../../src/vindex/error.ts";
 import { hide, tamper } from "../attack/liars.ts";
@@ -99,6 +102,7 @@ test("a head that was tampered with withholds everything, and fails the check", 
       tamper(honest, /^t[0-9]+\._head/, (payload) => payload.map((b, i) => (i === 40 ? b ^ 1 : b))),
   });
   assert.deepEqual(report.modules.map(line), ["withheld"]);
+  assert.match(report.modules[0]?.withheld[0]?.detail ?? "", /^age unknown: what would tell it could not be checked$/);
   assert.equal(report.failures.length, 1);
   assert.equal(exitCodeOfReport(report), 3);
 });
@@ -321,7 +325,65 @@ test("a version in use that was taken back is said, even where nothing is left t
   assert.deepEqual([line(own), own.retracted], ["retracted", "published by mistake"]);
   const all = resultOf(report, "example.com/all");
   assert.deepEqual([line(all), all.retracted], ["retracted", "use another one"]);
+  assert.deepEqual([all.nextBest, all.notes], [undefined, ["no other version of it is left to go to"]]);
   assert.equal(exitCodeOfReport(report), 1);
+});
+
+test("the next best in place of a version that was taken back may be lower: it is named, and never offered", async () => {
+  const report = await taken.list(["example.com/own@v1.2.0"], on);
+  const { offered, step, nextBest } = resultOf(report, "example.com/own");
+  assert.deepEqual(
+    [offered, step, nextBest?.version, nextBest?.isRecordProven],
+    [undefined, undefined, "v1.0.0", false],
+  );
+  assert.ok(formatGoGet(report).every((command) => command.startsWith("#")));
+  const [json] = reportToJson(report, 1, false);
+  assert.deepEqual(json?.["nextBest"], {
+    module: "example.com/own",
+    version: "v1.0.0",
+    kind: "release",
+    index: nextBest?.logIndex,
+    provenBy: "map",
+  });
+  assert.ok(notesOf(resultOf(report, "example.com/own")).includes("next best: v1.0.0, which is lower"));
+});
+
+test("what is excluded, of another minor with --patch-only, or too young, is not the next best", async () => {
+  const require = "module m\n\nrequire example.com/own v1.2.0\n\nexclude example.com/own v1.0.0\n";
+  assert.equal(resultOf(await taken.goMod(require, on), "example.com/own").nextBest, undefined);
+  const patch = await taken.list(["example.com/own@v1.2.0"], { ...on, isPatchOnly: true });
+  assert.equal(resultOf(patch, "example.com/own").nextBest, undefined);
+  const old = resultOf(await taken.list(["example.com/own@v1.2.0"], { ...on, cooldown: WEEK }), "example.com/own");
+  assert.deepEqual([line(old), old.nextBest?.version, old.nextBest?.isRecordProven], ["retracted", "v1.0.0", true]);
+});
+
+test("with a cooldown a record that cannot be proven is no next best, and one that fails is an error", async () => {
+  const options = { ...on, cooldown: WEEK };
+  const honest = resultOf(await taken.list(["example.com/own@v1.2.0"], options), "example.com/own");
+  const name = new RegExp(`^${honest.nextBest?.logIndex}\\.[0-9]+\\._record$`);
+  const hidden = await taken.list(["example.com/own@v1.2.0"], {
+    ...options,
+    transport: (server) => hide(server, name),
+  });
+  const unproven = resultOf(hidden, "example.com/own");
+  assert.deepEqual([line(unproven), unproven.nextBest], ["retracted", undefined]);
+  assert.ok(withheldOf(unproven).includes("v1.0.0 unproven"), String(withheldOf(unproven)));
+  assert.equal(exitCodeOfReport(hidden), 2);
+  const forged = await taken.list(["example.com/own@v1.2.0"], {
+    ...options,
+    transport: (server) => tamper(server, name, (payload) => payload.map((b, i) => (i === 5 ? b ^ 1 : b))),
+  });
+  const failed = resultOf(forged, "example.com/own");
+  assert.deepEqual([line(failed), failed.nextBest, exitCodeOfReport(forged)], ["error", undefined, 3]);
+});
+
+test("that nobody looked for retractions is remarked once, where anything has a tag", async () => {
+  const said = async (lines: string[], options: object = {}): Promise<number> =>
+    (await taken.list(lines, options)).remarks.filter((remark) => remark.includes("--retractions")).length;
+  assert.equal(await said(["example.com/own@v1.0.0", "example.com/early@v1.0.0", "example.com/none@v1.0.0"]), 1);
+  assert.equal(await said(["example.com/own@v1.0.0"], on), 0);
+  assert.equal(await said(["example.com/none@v1.0.0"]), 0);
+  assert.equal(await said([]), 0);
 });
 
 test("only the go.mod of the highest version counts, which is fetched once and nothing else", async () => {

@@ -2,10 +2,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { CheckItem, Place, Skipped } from "../../src/check/item.ts";
 import type { CheckStatus, ModuleResult, Report, ToolchainResult } from "../../src/check/result.ts";
+import { exitCodeOfReport } from "../../src/cli/check-exit.ts";
 import { formatAnnotations, formatStepSummary } from "../../src/cli/check-github.ts";
 import { formatGoGet } from "../../src/cli/check-go-get.ts";
 import { formatJsonLine, reportToJson } from "../../src/cli/check-json.ts";
 import { formatDays } from "../../src/cli/check-notes.ts";
+import { whyUnchecked } from "../../src/cli/check-skipped.ts";
 import { formatTable, type TableOptions } from "../../src/cli/check-table.ts";
 import { Progress, readTerminal, widthOf, wrap } from "../../src/cli/check-terminal.ts";
 import { ProofdnsError } from "../../src/vindex/error.ts";
@@ -48,6 +50,7 @@ function moduleResult(invented: Invented = {}): ModuleResult {
     offered: to === undefined ? undefined : version,
     step: to === undefined ? undefined : "minor",
     newerMajor: undefined,
+    nextBest: undefined,
     age: { atLeast: 90 * 86_400, publicSince: 1_700_000_000, isProven: false },
     withheld: [],
     retracted: undefined,
@@ -207,16 +210,27 @@ test("private modules are counted and not named, all others that are not checked
   const text = formatTable(
     reportOf([], {
       skipped: [
-        skippedOf("corp.example/secret", "private"),
-        skippedOf("corp.example/other", "private"),
+        { ...skippedOf("corp.example/secret", "private"), detail: "private by a pattern, never sent" },
+        { ...skippedOf("corp.example/other", "private"), detail: "private by a pattern, never sent" },
         skippedOf("example.com/r", "replaced"),
       ],
     }),
     plain,
   );
   assert.ok(!text.includes("secret"));
-  assert.match(text, /2 private modules .* never sent/);
+  assert.match(text, /^not checked: 2 modules: private by a pattern, never sent$/m);
   assert.match(text, /example\.com\/r v1\.0\.0: because it is replaced/);
+});
+
+test("a remark stands once in the table, in the summary line of JSON, and escaped in the step summary", () => {
+  const report = reportOf([moduleResult()], { remarks: ["retractions <b>were</b> not looked at"] });
+  assert.equal(formatTable(report, plain).split("note: retractions").length, 2);
+  assert.ok(!formatTable(report, { ...plain, isQuiet: true }).includes("retractions"));
+  assert.deepEqual(reportToJson(report, 0, false).at(-1)?.["remarks"], report.remarks);
+  const summary = formatStepSummary(report, 1_700_000_060);
+  assert.equal(summary.split("retractions").length, 2);
+  assert.ok(!summary.includes("<b>"), summary);
+  assert.deepEqual(formatGoGet(report), []);
 });
 
 test("freshness that nothing proves is said not to be proven", () => {
@@ -327,7 +341,7 @@ test("commands: go get for modules, go install for programs, each once, newer ma
     moduleResult({ path: "example.com/current" }),
     moduleResult({ path: "example.com/tool", to: "v1.1.0", program: "example.com/tool/cmd/x", places: [binary] }),
     moduleResult({ path: "example.com/fam", status: "newer-major", more: { newerMajor } }),
-    moduleResult({ path: "example.com/asked", to: "v1.3.0", places: [{ file: "arguments", line: undefined }] }),
+    moduleResult({ path: "example.com/asked", to: "v1.3.0", places: [argument] }),
   ]);
   assert.deepEqual(formatGoGet(report), [
     "go get example.com/x@v1.2.0",
@@ -338,18 +352,20 @@ test("commands: go get for modules, go install for programs, each once, newer ma
 });
 
 const binary: Place = { file: "bin/tool", line: undefined };
+const argument: Place = { file: "argument 1", line: undefined, from: { argument: 1 } };
 
 test("commands: none of what a binary or a list of one is made of, whatever stands beside it", () => {
-  const listed: Place = { file: "stdin", line: 3 };
-  const built = toolchainResult();
+  const listed: Place = { file: "stdin", line: 3, from: "stdin" };
+  const built = toolchainResult({ status: "current", offered: undefined });
+  const made = ["# no command: 1 module that a binary is made of has something newer"];
   const dep = moduleResult({ to: "v1.2.0", isIndirect: true, places: [binary], more: { newerMajor } });
-  assert.deepEqual(formatGoGet(reportOf([dep], { toolchains: [built] })), []);
+  assert.deepEqual(formatGoGet(reportOf([dep], { toolchains: [built] })), made);
   // More binaries than the places of a toolchain that are kept.
-  assert.deepEqual(formatGoGet(reportOf([dep])), []);
+  assert.deepEqual(formatGoGet(reportOf([dep])), made);
   const list = moduleResult({ to: "v1.2.0", places: [listed] });
   assert.deepEqual(formatGoGet(reportOf([list])), ["go get example.com/x@v1.2.0"]);
   const ofStdin = { ...built, use: { ...built.use, places: [listed] } };
-  assert.deepEqual(formatGoGet(reportOf([list], { toolchains: [ofStdin] })), []);
+  assert.deepEqual(formatGoGet(reportOf([list], { toolchains: [ofStdin] })), made);
   const both = moduleResult({ to: "v1.2.0", places: [binary, { file: "go.mod", line: 3 }] });
   assert.deepEqual(formatGoGet(reportOf([both], { toolchains: [built] })), ["go get example.com/x@v1.2.0"]);
 });
@@ -357,11 +373,14 @@ test("commands: none of what a binary or a list of one is made of, whatever stan
 test("commands: a binary that no version installs is named in a comment of one line", () => {
   const skipped = { ...skippedOf(HOSTILE, "devel"), places: [{ file: HOSTILE, line: undefined }] };
   const lines = formatGoGet(reportOf([], { skipped: [skipped, { ...skipped, isIndirect: true, reason: "vendored" }] }));
-  assert.equal(lines.length, 1);
+  assert.equal(lines.length, 2);
   assert.match(lines[0] ?? "", /^# .*: no command renews it: .* is because it is devel$/);
+  assert.match(lines[1] ?? "", /^# not checked: .*: because it is devel/);
   assert.ok(!ESCAPE.test(lines[0] ?? ""));
   const replaced = { ...skippedOf("example.com/r", "replaced"), places: [{ file: "go.mod", line: 4 }] };
-  assert.deepEqual(formatGoGet(reportOf([], { skipped: [replaced] })), []);
+  assert.deepEqual(formatGoGet(reportOf([], { skipped: [replaced] })), [
+    "# not checked: example.com/r v1.0.0: because it is replaced (go.mod:4)",
+  ]);
 });
 
 test("commands of a go.mod elsewhere go there first, in a folder that is quoted for a shell and no option of cd", () => {
@@ -380,16 +399,19 @@ test("commands of a go.mod elsewhere go there first, in a folder that is quoted 
 
 test("what could not be checked gives no command, even where a version is known", () => {
   const result = moduleResult({ to: "v1.2.0", status: "error" });
-  assert.deepEqual(formatGoGet(reportOf([{ ...result, offered: result.latest }])), []);
+  assert.deepEqual(formatGoGet(reportOf([{ ...result, offered: result.latest }])), [
+    "# not checked: example.com/x v1.0.0",
+  ]);
 });
 
 test("annotations of arguments and of standard input name no file", () => {
   const report = reportOf(
     [
-      moduleResult({ to: "v1.2.0", places: [{ file: "arguments", line: undefined }] }),
-      moduleResult({ path: "example.com/y", to: "v1.2.0", places: [{ file: "stdin", line: 3 }] }),
+      moduleResult({ to: "v1.2.0", places: [argument] }),
+      moduleResult({ path: "example.com/y", to: "v1.2.0", places: [{ file: "stdin", line: 3, from: "stdin" }] }),
     ],
     {
+      skipped: [skippedOf("nothing.txt", "no-build-info")],
       problems: ["-", "example.com/x@bad"].map((input) => ({
         input,
         place: undefined,
@@ -432,6 +454,164 @@ test("a step summary has a row for what is not current, and no Markdown of other
   );
   assert.equal(text.split("\n").filter((line) => line.startsWith("| ")).length, 3);
   assert.ok(!text.includes("](") && !text.includes("<b>") && !text.includes("example.com/ok"));
+});
+
+test("places: a file called as a stream is a file, and arguments and lists are none", () => {
+  const places: Place[] = [
+    { file: "stdin", line: 2 },
+    { file: "stdin", line: 2, from: "stdin" },
+    { file: "stdin", line: undefined, from: "stdin" },
+    argument,
+  ];
+  const report = reportOf([moduleResult({ to: "v1.2.0", places })], { goModFiles: [] });
+  assert.deepEqual(reportToJson(report, 1, false)[0]?.["places"], [
+    { file: "stdin", line: 2 },
+    { stdin: true, line: 2 },
+    { stdin: true },
+    { argument: 1 },
+  ]);
+  const named = formatAnnotations(report, process.cwd()).filter((line) => line.includes("file="));
+  assert.deepEqual(named.length, 1);
+});
+
+const failedOf = (code: "STALE" | "FORK" | "NO_ANSWER", more: Invented = {}): ModuleResult =>
+  moduleResult({ status: "error", more: { errors: [new ProofdnsError(code, "why")] }, ...more });
+
+test("a summary calls failed what failed, and only what had no answer not checked", () => {
+  const failed = [failedOf("STALE"), failedOf("FORK"), failedOf("NO_ANSWER")];
+  const failures = [new ProofdnsError("FORK", "a fork"), new ProofdnsError("NO_ANSWER", "none")];
+  const toolchains = [
+    toolchainResult({ status: "error", offered: undefined, errors: [new ProofdnsError("STALE", "old")] }),
+  ];
+  const text = formatTable(reportOf(failed, { failures, toolchains }), plain);
+  assert.match(
+    text,
+    /\n3 modules: 2 FAILED verification, 1 not checked; 1 Go version FAILED verification; 1 check of the log FAILED; 1 answer of the log missing; /,
+  );
+});
+
+test("Go versions that count are counted beside the modules, in words and in JSON", () => {
+  const unknown = toolchainResult({ status: "unknown", offered: undefined, step: undefined });
+  const named = { ...unknown, use: { ...unknown.use, kind: "named" as const } };
+  const report = reportOf([moduleResult()], { toolchains: [unknown, toolchainResult(), named] });
+  assert.match(formatTable(report, plain), /\n1 module: 1 current; 1 Go version outdated, 1 Go version unknown; /);
+  const summary = reportToJson(report, 1, false).at(-1);
+  assert.deepEqual([summary?.["statuses"], summary?.["toolchains"]], [{ current: 1 }, { unknown: 1, outdated: 1 }]);
+  assert.equal(exitCodeOfReport(report), 1);
+});
+
+test("nothing checked is no clean bill, whyever all of it was passed over", () => {
+  const reasons: readonly Skipped["reason"][] = [
+    "private",
+    "ignored",
+    "replaced",
+    "main-module",
+    "devel",
+    "no-build-info",
+  ];
+  for (const reason of reasons) {
+    const report = reportOf([], { skipped: [skippedOf("example.com/r", reason)] });
+    assert.equal(exitCodeOfReport(report), 2, reason);
+    assert.match(formatTable(report, plain), /\nnothing was checked; /, reason);
+    assert.match(formatStepSummary(report, 0), /nothing was checked/, reason);
+    assert.match(whyUnchecked(report).join("\n"), /^not checked: .*\nnothing was checked$/, reason);
+    assert.equal(reportToJson(report, 2, false).at(-1)?.["nothingChecked"], true, reason);
+    const withOne = reportOf([moduleResult()], { skipped: report.skipped });
+    assert.equal(exitCodeOfReport(withOne), reason === "no-build-info" ? 2 : 0, reason);
+    assert.equal(whyUnchecked(withOne).length, reason === "no-build-info" ? 1 : 0, reason);
+  }
+  for (const empty of [reportOf([]), reportOf([], { skipped: [skippedOf("example.com/w", "workspace")] })]) {
+    assert.equal(exitCodeOfReport(empty), 0);
+    assert.ok(!formatTable(empty, plain).includes("nothing was checked"));
+    assert.ok(!("nothingChecked" in (reportToJson(empty, 0, false).at(-1) ?? {})));
+  }
+  const skipped = [skippedOf("example.com/main", "devel")];
+  const readable = toolchainResult({ status: "current", offered: undefined });
+  assert.equal(exitCodeOfReport(reportOf([], { skipped, toolchains: [readable] })), 0);
+  const unreadable = { ...readable, status: "unreadable" as const };
+  assert.equal(exitCodeOfReport(reportOf([], { skipped, toolchains: [unreadable] })), 2);
+  const named = { ...readable, use: { ...readable.use, kind: "named" as const } };
+  assert.equal(exitCodeOfReport(reportOf([], { skipped, toolchains: [named] })), 2);
+});
+
+test("a step summary has the Go versions, what was not checked, the remarks and what failed of the log", () => {
+  const report = reportOf([], {
+    toolchains: [
+      toolchainResult({ status: "unknown", offered: undefined, notes: ["the index has no Go toolchains"] }),
+      toolchainResult({ current: "go1.25.1", status: "current", offered: undefined }),
+    ],
+    skipped: [skippedOf("example.com/r", "replaced"), skippedOf("corp.example/secret", "private")],
+    remarks: ["a remark"],
+    failures: [new ProofdnsError("FORK", "two trees")],
+  });
+  const text = formatStepSummary(report, 1_700_000_060);
+  assert.match(text, /^\| Go toolchain \| go1\.24\.1 \| &#45; \| .* in bin\/tool \|$/m);
+  assert.ok(!text.includes("go1.25.1"));
+  for (const said of [/example.com\/r v1.0.0: because it is replaced/, /1 module: /, /a remark/, /FORK: two trees/]) {
+    assert.match(text, said);
+  }
+  assert.ok(!text.includes("secret"));
+});
+
+test("a step summary stays below the megabyte that the runner takes", () => {
+  const deprecated = "|".repeat(2000);
+  const modules = Array.from({ length: 1500 }, (_, i) =>
+    moduleResult({ path: `example.com/${i}`, to: "v1.2.0", more: { deprecated } }),
+  );
+  const text = formatStepSummary(reportOf(modules, { remarks: [deprecated] }), 0);
+  assert.ok(Buffer.byteLength(text) < 1_000_000, `${text.length}`);
+  assert.ok(text.endsWith("\nMore is not shown.\n"));
+});
+
+test("commands leave nothing out in silence: what has none stands in comments behind them", () => {
+  const absent = moduleResult({ path: "example.com/absent", status: "absent", more: { latest: undefined } });
+  const lines = formatGoGet(
+    reportOf([absent, moduleResult({ to: "v1.2.0" }), failedOf("STALE", { path: "example.com/old" })], {
+      toolchains: [toolchainResult()],
+      skipped: [skippedOf("corp.example/secret", "private"), skippedOf("example.com/r", "replaced")],
+      problems: [{ input: "x", place: undefined, error: new ProofdnsError("MALFORMED_INPUT", "no x\nrm -rf /") }],
+      failures: [new ProofdnsError("FORK", "two trees")],
+    }),
+  );
+  assert.deepEqual(lines, [
+    "go get example.com/x@v1.2.0",
+    "# no command: example.com/absent v1.0.0: not in the index: proven absent",
+    "# FAILED: example.com/old v1.0.0: STALE: why",
+    "# no command: toolchain go1.24.1: the newest is go1.24.4 (bin/tool)",
+    "# not checked: x: no x\ufffdrm -rf /",
+    "# FAILED: FORK: two trees",
+    "# not checked: example.com/r v1.0.0: because it is replaced",
+    "# not checked: 1 module: because it is private",
+  ]);
+});
+
+test("the latest that was taken back is not shown as what there is to go to", () => {
+  const taken = {
+    path: "example.com/x",
+    version: "v1.0.1",
+    kind: "release",
+    logIndex: 4,
+    isRecordProven: true,
+  } as const;
+  const cellOf = (more: Invented): string | undefined =>
+    formatTable(reportOf([moduleResult(more)]), plain)
+      .split("\n")[1]
+      ?.split(/ {2,}/)[2];
+  const best = { ...taken, version: "v1.0.0" };
+  const inUse = { current: "v1.0.1", status: "retracted" } as const;
+  assert.equal(cellOf({ ...inUse, more: { latest: taken, retracted: "oops", nextBest: best } }), "v1.0.0");
+  assert.equal(cellOf({ ...inUse, more: { latest: taken, retracted: "oops" } }), "-");
+  const withheld = [{ path: taken.path, version: taken.version, reason: "retracted", detail: "retracted" }] as const;
+  assert.equal(cellOf({ current: "v1.0.0", more: { latest: taken, withheld } }), "v1.0.0");
+  assert.equal(cellOf({ current: "v1.0.0", more: { latest: taken } }), "v1.0.1");
+});
+
+test("--outdated hides nothing that makes the exit code", () => {
+  const withheld = [{ path: "example.com/x", version: "v1.3.0", reason: "undated", detail: "age unknown" }] as const;
+  const report = reportOf([moduleResult({ status: "latest", more: { withheld } }), moduleResult({ status: "latest" })]);
+  assert.equal(exitCodeOfReport(report), 2);
+  assert.equal(reportToJson(report, 2, true).length, 2);
+  assert.match(formatTable(report, { ...plain, isOutdatedOnly: true, isQuiet: true }), /age unknown/);
 });
 
 test("colours: the flag, then NO_COLOR, FORCE_COLOR, a dumb terminal, a terminal", () => {

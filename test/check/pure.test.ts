@@ -99,7 +99,43 @@ test("nothing lower than the version in use is ever chosen, whatever speaks agai
 
 test("an empty list gives nothing, and says that the version in use is not in it", () => {
   const chosen = chooseFromList("example.com/x", [], wish({ current: version("v1.0.0") }), limits(), nodeSha256);
-  assert.deepEqual(chosen, { choice: undefined, withheld: [], isListed: false });
+  assert.deepEqual(chosen, { choice: undefined, nextBest: undefined, withheld: [], isListed: false });
+});
+
+test("in place of a version that was taken back stands the latest of what is left, and what must wait is said", async () => {
+  const next = async (used: string, retract: string[], list: string[], more: object = {}): Promise<string[]> => {
+    const head = { atLeast: 7, publicSince: 1, sumdbSize: 3 };
+    const { withOld = false, ...rest } = more as { withOld?: boolean };
+    const bound = limits({
+      retractions: await retractions(...retract),
+      cooldown: withOld ? { seconds: 7, text: "7s", head } : undefined,
+    });
+    const wished = wish({ current: version(used), ...rest });
+    const chosen = chooseFromList("example.com/x", entries(...list), wished, bound, nodeSha256);
+    assert.ok(chosen.nextBest === undefined || chosen.choice === undefined);
+    return [chosen.nextBest?.version.text ?? "none", ...chosen.withheld.map((one) => `${one.version} ${one.reason}`)];
+  };
+  const some = ["v1.0.0", "v1.1.0", "v1.2.0", "v1.2.1", "v1.3.0-rc.1"];
+  assert.deepEqual(await next("v1.2.1", ["v1.2.1"], some), ["v1.2.0"]);
+  assert.deepEqual(await next("v1.2.1", ["[v1.2.0, v1.2.1]"], some), ["v1.1.0"]);
+  // Something newer is offered: no next best beside it.
+  assert.deepEqual(await next("v1.1.0", ["v1.1.0"], some), ["none"]);
+  assert.deepEqual(await next("v1.2.1", ["v1.2.1"], some, { isPatchOnly: true }), ["v1.2.0"]);
+  assert.deepEqual(await next("v1.2.1", ["[v1.2.0, v1.2.1]"], some, { isPatchOnly: true }), ["none"]);
+  // All releases were taken back: a pre-release is what the go command's latest selects then.
+  assert.deepEqual(await next("v1.2.1", ["[v1.0.0, v1.2.1]"], some), ["v1.3.0-rc.1"]);
+  assert.deepEqual(await next("v1.2.1", ["[v1.0.0, v1.3.0]"], some), ["none"]);
+  // Never a commit, whatever its time.
+  const commit = "v1.3.1-0.20300102030405-0123456789ab";
+  assert.deepEqual(await next("v1.0.0", ["v1.0.0"], ["v1.0.0", commit]), ["none"]);
+  // Too young by its record, though lower.
+  const late = ["v1.1.0", "v1.0.0", "v0.8.0", "v0.9.0"];
+  assert.deepEqual(await next("v1.1.0", ["v1.1.0"], late, { withOld: true }), ["v1.0.0"]);
+  const younger = ["v1.1.0", "v0.8.0", "v1.0.0", "v1.0.1"];
+  assert.deepEqual(await next("v1.1.0", ["v1.1.0"], younger, { withOld: true }), ["v1.0.0", "v1.0.1 young"]);
+  // +incompatible counts only without a compatible version that has a go.mod.
+  const mixed = ["v1.0.0", "v2.0.0+incompatible", "v3.0.0+incompatible"];
+  assert.deepEqual(await next("v3.0.0+incompatible", ["v3.0.0+incompatible"], mixed), ["v1.0.0"]);
 });
 
 test("a cooldown without a head withholds all, with one says what is too young", () => {

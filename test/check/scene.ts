@@ -6,11 +6,15 @@ import { type InputOptions, readInputs } from "../../src/check/inputs.ts";
 import type { ModuleResult, Report } from "../../src/check/result.ts";
 import { makeAsker } from "../../src/cli/check.ts";
 import type { Session } from "../../src/cli/client-options.ts";
+import { Later } from "../../src/cli/later.ts";
 import { NoAnswerCache } from "../../src/client/answer-cache.ts";
+import { FolderAnswerCache } from "../../src/client/answer-cache-folder.ts";
 import { Client } from "../../src/client/client.ts";
+import { FolderMemoryStore } from "../../src/client/memory-folder.ts";
 import { NoMemoryStore } from "../../src/client/memory-store.ts";
 import type { Transport } from "../../src/client/transport.ts";
 import { EpochAnswers } from "../../src/dns/answers.ts";
+import { GoModSource } from "../../src/go/go-mod-source.ts";
 import type { GoEnv } from "../../src/go/index.ts";
 import { hashGoMod } from "../../src/go/index.ts";
 import { encodeUtf8 } from "../../src/vindex/bytes.ts";
@@ -76,6 +80,8 @@ export interface RunOptions extends Partial<Omit<CheckOptions, "sha256">> {
   readonly fetchGoMod?: (path: string, version: string) => Promise<Uint8Array>;
   readonly signal?: AbortSignal;
   readonly isOffline?: boolean;
+  /** Folder of what is remembered and kept; without it nothing is. */
+  readonly folder?: string;
 }
 
 /** A log, its server, and whoever checks against it. */
@@ -140,22 +146,26 @@ export class CheckScene {
   }
 
   async run(inputs: readonly string[], options: RunOptions = {}): Promise<Report> {
-    const { input, goEnv, transport, fetchGoMod, signal, isOffline, ...rest } = options;
+    const { input, goEnv, transport, fetchGoMod, signal, isOffline, folder, ...rest } = options;
     const now = options.now ?? this.now;
     const honest = new ZoneTransport(this.#answers(), now);
     const trust = trustOf(this.world.keys);
     const asked = transport?.(honest) ?? honest;
-    const memory = new NoMemoryStore();
+    const memory = folder === undefined ? new NoMemoryStore() : new FolderMemoryStore(join(folder, "state"), trust);
+    const keptIn = { folder: join(folder ?? "", "cache"), trust, memory, now: () => now };
     const session: Session = {
       client: new Client({ trust, transport: asked, memory, now: () => now }),
       trust,
       transport: asked,
       memory,
-      cache: new NoAnswerCache(),
+      cache: folder === undefined ? new NoAnswerCache() : new FolderAnswerCache(keptIn),
+      goMods: new GoModSource({ moduleCache: "", folder: undefined, onIgnored: () => {} }),
+      later: new Later(),
       goEnv: { GOSUMDB: "sum.golang.org", GONOSUMDB: "", GONOPROXY: "", GOPROXY: "off", ...goEnv } as GoEnv,
       jobs: 16,
       isOffline: isOffline === true,
       isStrict: false,
+      keptForks: [],
       close: () => {},
     };
     const asker = {
@@ -173,6 +183,8 @@ export class CheckScene {
     });
     const { report, finish } = await check(found, asker, { now, sha256: trust.sha256, ...rest });
     await finish();
+    if (folder !== undefined) await session.client.commit();
+    await session.later.done();
     this.asked = honest.asked;
     return report;
   }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { exitCodeOfReport } from "../../src/check/exit.ts";
 import type { Report } from "../../src/check/result.ts";
+import { exitCodeOfReport } from "../../src/cli/check-exit.ts";
 import { denial, lying, shownName } from "../attack/liars.ts";
 import { makeRandom } from "../service/world.ts";
 import { CheckScene, line, type RunOptions, versions, versionsWith } from "./scene.ts";

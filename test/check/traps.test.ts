@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { exitCodeOfReport } from "../../src/check/exit.ts";
+import { exitCodeOfReport } from "../../src/cli/check-exit.ts";
 import { readRecordsFile } from "../../src/sumdb/records-file.ts";
 import { formatRecord } from "../../src/vindex/record.ts";
 import { needsTestData, testData } from "../sumdb/small-log.ts";

@@ -165,11 +165,6 @@ describe("proofdns latest", { concurrency: 4 }, () => {
       says: /"main" is no version query/,
     },
     {
-      name: "refuses all modules if one path is invalid",
-      args: () => latest(module, "No Module"),
-      says: /"No Module" is not a Go module path/,
-    },
-    {
       name: "refuses --majors with --versions",
       args: () => latest("--majors", "--versions", module),
       says: /exclude each other/,
@@ -192,7 +187,7 @@ describe("proofdns latest", { concurrency: 4 }, () => {
     {
       name: "refuses a duration without a unit",
       args: () => latest("--max-age", "90", module),
-      says: /duration "90": it has no unit/,
+      says: /--(?:timeout|max-age) "90": it has no unit/,
     },
     {
       name: "refuses a server without a host",
@@ -237,7 +232,7 @@ describe("proofdns latest", { concurrency: 4 }, () => {
     {
       name: "refuses a malformed key of the checksum database",
       args: () => ask({ "--sumdb-key": "sum.golang.org" }, module),
-      says: /verifier key: it has no three parts/,
+      says: /--sumdb(?:-key)?: verifier key: it has no three parts; .* the operator of the checksum database gives it out/,
     },
     {
       name: "refuses a cosigner's key for the checksum database",
@@ -247,7 +242,7 @@ describe("proofdns latest", { concurrency: 4 }, () => {
     {
       name: "says that no server is there",
       args: () => ask({ "--server": dead }, module),
-      says: /cannot be reached; is the server right, and the network up\? --server names another \[UNREACHABLE\]$/,
+      says: /cannot be reached.*; is the server right, and the network up\? --server names another \[UNREACHABLE\]$/,
     },
     {
       name: "says that the server does not serve the zone",
@@ -391,7 +386,7 @@ describe("proofdns sumdb", { concurrency: 4 }, () => {
     {
       name: "refuses an address without a port",
       args: (at) => ["sumdb", "--listen", "127.0.0.1", "--data", at, "--records", tsv(at)],
-      says: /address "127\.0\.0\.1": it has no port/,
+      says: /--listen "127\.0\.0\.1": it has no port/,
     },
     {
       name: "refuses a size beyond the records",
@@ -517,7 +512,7 @@ describe("proofdns serve", { concurrency: 4 }, () => {
       args: (at) => serve(at, { "--zone": "l..example.org" }),
       says: /l\.\.example\.org/,
     },
-    { name: "refuses a duration that is none", args: (at) => serve(at, { "--poll": "soon" }), says: /duration "soon"/ },
+    { name: "refuses a duration that is none", args: (at) => serve(at, { "--poll": "soon" }), says: /--poll "soon"/ },
     {
       name: "refuses to poll without a pause",
       args: (at) => serve(at, { "--poll": "0s" }),
@@ -526,12 +521,12 @@ describe("proofdns serve", { concurrency: 4 }, () => {
     {
       name: "refuses a stall that is none",
       args: (at) => serve(at, { "--max-stall": "never" }),
-      says: /duration "never"/,
+      says: /--max-stall "never"/,
     },
     {
       name: "refuses a checksum database that is none",
       args: (at) => serve(at, { "--sumdb": "sum.golang.org" }),
-      says: /verifier key: it has no three parts/,
+      says: /--sumdb(?:-key)?: verifier key: it has no three parts; .* the operator of the checksum database gives it out/,
     },
     {
       name: "refuses a URL of another scheme",
@@ -547,7 +542,7 @@ describe("proofdns serve", { concurrency: 4 }, () => {
     {
       name: "refuses a size to override that is no number",
       args: (at) => serve(at, { "--override-size": "ten" }),
-      says: /--override-size ten is not a number/,
+      says: /--override-size ".*": give the size/,
     },
     {
       name: "refuses a folder that cannot be made",
@@ -568,7 +563,7 @@ describe("proofdns serve", { concurrency: 4 }, () => {
     {
       name: "ends with 3 if the checksum database has another key",
       args: (at) => serve(at, { "--sumdb": `${otherSumdbKey} ${sumdbUrl}` }),
-      says: /not signed by|does not fit/,
+      says: /not signed by .*; http:.* has to sign with .*, the key in --sumdb: ask its operator/,
       code: 3,
       makes: true,
     },

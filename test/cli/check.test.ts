@@ -8,6 +8,7 @@ import { pathToFileURL } from "node:url";
 import { type Published, versions, versionsWith } from "../check/scene.ts";
 import { Served } from "../check/served.ts";
 import { inlineInfo, makeElf } from "../go/images.ts";
+import { clockPolicy } from "../service/operator.ts";
 import { snapshot } from "./process.ts";
 
 /** `proofdns check` against a real server on loopback. */
@@ -83,14 +84,16 @@ test("refuses bad usage in one sentence that says what is expected", async () =>
     [["--exit-code", "256"], /--exit-code "256": expected a number from 0 to 255/],
     [["--exit-code", "-1"], /--exit-code "-1"/],
     [["--exit-code", "x"], /--exit-code "x"/],
-    [["--cooldown", "soon"], /duration "soon"/],
-    [["--cooldown", "-7d"], /duration "-7d"/],
-    [["--cooldown", ""], /duration ""/],
-    [["--cooldown", "99999999999999999d"], /duration/],
+    [["--cooldown", "soon"], /--cooldown "soon"/],
+    [["--cooldown", "-7d"], /--cooldown "-7d"/],
+    [["--cooldown", ""], /--cooldown ""/],
+    [["--cooldown", "99999999999999999d"], /--cooldown "9+d": it is too long; write/],
     [["--format", "xml"], /Allowed choices are table, json/],
     [["--emit", "rm"], /Allowed choices are go-get/],
     [["--unknown"], /unknown option/],
     [["--jobs", "0"], /--jobs/],
+    [["--server", "127.0.0.1:53,127.0.0.1:54"], /it takes one server; repeat --server for more/],
+    [["--server", "https://a.example/q,https://b.example/q"], /it takes one server; repeat --server for more/],
   ];
   for (const [args, expected] of cases) {
     const { code, stdout, stderr } = await served.check([goMod, ...args]);
@@ -105,6 +108,35 @@ test("a bare number of a cooldown is days, and a log without a head so old leave
   assert.match(bare.stdout, /v1\.1\.0 withheld: age unknown: the log has no head that is 7d old/);
   assert.equal(bare.code, 2);
   assert.equal((await served.check([goMod, "--cooldown", "0"])).code, 1);
+});
+
+test("--hashed says what it does not hide, on stderr alone, and so does --retractions beside it", async (t) => {
+  const said = t.mock.method(console, "error", () => {});
+  const notes = (): string => {
+    const text = said.mock.calls.map(({ arguments: [line] }) => `${String(line)}\n`).join("");
+    said.mock.resetCalls();
+    return text;
+  };
+  const plain = await served.check(["example.com/current@v1.0.0", "--json", "--hashed"]);
+  assert.match(notes(), /^proofdns: --hashed hides only names that nobody can guess; .*\n$/);
+  assert.deepEqual([plain.code, plain.stderr, jsonOf(plain.stdout).length], [0, "", 2]);
+  const both = await served.check(["example.com/current@v1.0.0", "--hashed", "--retractions"]);
+  assert.match(both.stderr, /^proofdns: --retractions asks the proxies of GOPROXY by name/);
+  notes();
+  for (const more of [["--quiet"], ["--offline"]]) {
+    const { stderr } = await served.check(["example.com/current@v1.0.0", "--hashed", "--retractions", ...more]);
+    assert.doesNotMatch(stderr + notes(), /--hashed/, more.join());
+  }
+});
+
+test("where nothing proves freshness a cooldown says that, and not that the log lacks a head which nobody asked for", async () => {
+  const policy = served.write("none.policy", clockPolicy.replaceAll(/^quorum .*$/gm, "quorum none"));
+  const state = join(served.folder, "none-state");
+  const args = [goMod, "--policy", policy, "--no-freshness", "--state", state, "--no-cache", "--cooldown", "7d"];
+  const { code, stdout } = await served.check(args);
+  assert.equal(code, 2);
+  assert.match(stdout, /v1\.1\.0 withheld: age unknown: freshness is not proven, so no age can be/);
+  assert.doesNotMatch(stdout, /the log has no head/);
 });
 
 test("one input that cannot be read leaves the others checked, in JSON too", async () => {
@@ -163,10 +195,12 @@ test("--major and --retractions: from GOPROXY by a folder, and what is not there
   );
   assert.deepEqual([good.code, good.stderr], [1, ""]);
   writeFileSync(join(served.folder, "proxy/example.com/taken/@v/v1.1.0.mod"), "module example.com/taken\n");
-  const false_ = await served.check([...list, "--retractions"], proxy);
+  const kept = await served.check([...list, "--retractions", "--no-fail"], { GOPROXY: "off" });
+  assert.deepEqual([kept.code, kept.stderr], [0, ""], "what was fetched and proven once is not fetched again");
+  const false_ = await served.check([...list, "--retractions", "--no-cache"], proxy);
   assert.match(false_.stderr, /example\.com\/taken: the go\.mod .* \[BAD_CHECKSUM\]/);
   assert.equal(false_.code, 3);
-  const off = await served.check([...list, "--retractions", "--no-fail"], { GOPROXY: "off" });
+  const off = await served.check([...list, "--retractions", "--no-fail", "--no-cache"], { GOPROXY: "off" });
   assert.match(off.stderr, /cannot get the go\.mod .*GOPROXY/);
   assert.equal(off.code, 2);
 });
@@ -180,7 +214,8 @@ test("the go.mod comes over HTTP too, and only the modules asked for are told to
   }).listen(0, "127.0.0.1");
   await new Promise((resolve) => server.once("listening", resolve));
   const { port } = server.address() as AddressInfo;
-  const { code } = await served.check(["example.com/taken@v1.0.0", "example.com/fam@v1.0.0", "--retractions"], {
+  const list = ["example.com/taken@v1.0.0", "example.com/fam@v1.0.0", "--retractions", "--no-cache"];
+  const { code } = await served.check(list, {
     GOPROXY: `http://127.0.0.1:${port}`,
     GONOSUMDB: "example.com/fam",
   });
@@ -192,7 +227,7 @@ test("GOPRIVATE is honoured from the file of go env -w, and the number of privat
   const env = served.write("go-env", "GOPRIVATE=example.com/a,*.corp.example\n");
   const { code, stdout } = await served.check([goMod], { GOENV: env });
   assert.ok(!stdout.includes("example.com/a "));
-  assert.match(stdout, /1 private module \(GOPRIVATE, GONOSUMDB\), never sent/);
+  assert.match(stdout, /1 module: private by GOPRIVATE or GONOSUMDB, never sent/);
   assert.equal(code, 0);
 });
 
@@ -209,7 +244,12 @@ test("a Go binary is checked with the toolchain that built it, and go install br
   assert.match(table.stdout, /toolchain +go1\.24\.3 +go1\.24\.4 +patch/);
   assert.equal(table.code, 1);
   const install = await served.check([tool, "--emit", "go-get"]);
-  assert.equal(install.stdout, "go install example.com/a/cmd/a@v1.1.0\n");
+  assert.equal(
+    install.stdout,
+    `go install example.com/a/cmd/a@v1.1.0
+# no command: 1 module that a binary is made of has something newer
+# no command: toolchain go1.24.3: the newest is go1.24.4 (${tool})\n`,
+  );
   const madeOf = await served.check([tool, "--json"]);
   assert.match(madeOf.stdout, /"module":"example\.com\/taken".*"status":"outdated"/, "it stands in no go.mod");
 });
@@ -262,8 +302,6 @@ test("--offline answers from what was asked before, says how old it is, and asks
 
 test("refuses options that contradict each other, in a sentence", async () => {
   const cases: [string[], RegExp][] = [
-    [["--offline", "--retractions"], /--retractions fetches go\.mod files, and --offline fetches nothing/],
-    [["--offline", "--cooldown", "7d"], /--cooldown asks for old heads, and --offline asks nothing/],
     [["--offline", "--strict"], /--strict asks for proofs, and --offline asks nothing/],
     [["--exit-code", "7", "--no-fail"], /give one/],
     [["--json", "--emit", "go-get"], /leave out --json/],
@@ -300,4 +338,57 @@ test("what was remembered before is left as it was by a check of which one looku
   ]);
   assert.equal(failed.code, 2);
   assert.deepEqual(snapshot(state), before);
+});
+
+test("a check in which nothing was checked ends with 2 and says why, in every form and with -q", async () => {
+  const file = served.write("note.txt", "no binary\n");
+  const work = served.write("empty/go.work", "go 1.22\n");
+  const cases: readonly (readonly [string[], Readonly<Record<string, string>>, RegExp])[] = [
+    [[goMod], { GOSUMDB: "off" }, /not checked: 2 modules: GOSUMDB=off, never sent/],
+    [[goMod], { GOPRIVATE: "*", GONOSUMDB: "*" }, /not checked: 2 modules: private by GOPRIVATE or GONOSUMDB/],
+    [[goMod, "--ignore", "*"], {}, /not checked: example\.com\/a v1\.0\.0: ignored by --ignore/],
+    [[file], {}, /not checked: .*note\.txt: not a Go binary: /],
+  ];
+  for (const [args, env, why] of cases) {
+    const table = await served.check(args, env);
+    assert.match(table.stdout, why);
+    assert.match(table.stdout, /^nothing was checked$/m);
+    assert.equal(table.stderr, "");
+    for (const form of ["-q", "--json", "--emit=go-get"]) {
+      const other = await served.check([...args, form], env);
+      assert.match(other.stderr, why, form);
+      assert.match(other.stderr, /^proofdns: nothing was checked$/m, form);
+      assert.equal(other.code, 2, form);
+    }
+    assert.equal(table.code, 2);
+    const json = jsonOf((await served.check([...args, "--json"], env)).stdout).at(-1);
+    assert.deepEqual([json?.["nothingChecked"], json?.["exitCode"]], [true, 2]);
+  }
+  const empty = await served.check([work]);
+  assert.match(empty.stderr, /go\.work uses no module/);
+  assert.equal(empty.code, 2);
+  const alone = served.write("alone/go.mod", "module example.com/alone\n\ngo 1.22\n");
+  const clean = await served.check([alone], { GOWORK: "off" });
+  assert.deepEqual([clean.code, clean.stderr], [0, ""]);
+});
+
+test("JSON says which argument named a module, and the table why no age is there", async () => {
+  const { stdout } = await served.check(["example.com/current@v1.0.0", "example.com/a@latest", "--json"]);
+  const lines = jsonOf(stdout);
+  assert.deepEqual(
+    lines.slice(0, 2).map(({ places }) => places),
+    [[{ argument: 2 }], [{ argument: 1 }]],
+  );
+  const unknown = "ages unknown: the log has no head for this policy that is a day old";
+  assert.ok((lines.at(-1)?.["remarks"] as string[] | undefined)?.includes(unknown));
+  const args = ["example.com/current@v1.0.0"];
+  assert.ok((await served.check(args)).stdout.includes(`\nnote: ${unknown}\n`));
+  assert.ok(!(await served.check([...args, "--no-age"])).stdout.includes("ages unknown"));
+  assert.ok(!(await served.check(["example.com/nowhere@v1.0.0"])).stdout.includes("ages unknown"));
+});
+
+test("--patch-only says that what it passes over is of another minor", async () => {
+  const { code, stdout } = await served.check(["example.com/a@v1.0.0", "--patch-only", "-q"]);
+  assert.match(stdout, /^example\.com\/a +v1\.0\.0 +v1\.1\.0 +nothing newer in v1\.0\.x$/m);
+  assert.equal(code, 0);
 });

@@ -5,10 +5,10 @@ import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { formatSpan, formatTime } from "../../src/cli/age-text.ts";
 import { InOrder } from "../../src/cli/in-order.ts";
-import { readInputFile } from "../../src/cli/input-file.ts";
 import { refuseExisting, writeOutputFile } from "../../src/cli/output-file.ts";
-import { printable } from "../../src/cli/printable.ts";
 import { makeVersionCommand } from "../../src/cli/version.ts";
+import { readInputFile } from "../../src/input/input-file.ts";
+import { printable } from "../../src/input/printable.ts";
 import { inlineInfo, makeElf } from "../go/images.ts";
 import { makeFolder } from "../service/world.ts";
 import { type Outcome, withEnvironment } from "./in-process.ts";
@@ -93,6 +93,22 @@ describe("binaries that `version` is to read", () => {
     assert.equal((await run(t, join(at("bin"), "tool"))).code, 0);
   });
 
+  it("are told in the order of the go command: by name, what is in a folder in its place", async (t) => {
+    const names = ["B", "a.d/y", "a-b", "a/w", "b/x", "b.x", "darwin_arm64/go", "windows_amd64/go.exe", "z"];
+    for (const name of names) {
+      mkdirSync(join(at("tree"), name, ".."), { recursive: true });
+      writeFileSync(join(at("tree"), name), tool);
+    }
+    const { code, stdout } = await run(t, at("tree"));
+    const told = stdout
+      .trimEnd()
+      .split("\n")
+      .map((line) => line.slice(at("tree").length + 1).replace(/: .*/, ""));
+    // As `go version` printed these.
+    const sorted = ["B", "a/w", "a-b", "a.d/y", "b/x", "b.x", "darwin_arm64/go", "windows_amd64/go.exe", "z"];
+    assert.deepEqual([code, told], [0, sorted]);
+  });
+
   it("are refused with a sentence of our own where there is nothing", async (t) => {
     for (const name of ["nosuch", "ten/nosuch"]) {
       const { code, stderr } = await run(t, at(name));
@@ -156,4 +172,12 @@ describe("text for people", () => {
     printer.put(0, "a");
     assert.deepEqual(out, ["a", "c"]);
   });
+});
+
+it("no part of the library leans on a command", () => {
+  const source = new URL("../../src/", import.meta.url);
+  const leaning = readdirSync(source, { recursive: true, encoding: "utf8" })
+    .filter((path) => path.endsWith(".ts") && !path.startsWith("cli/"))
+    .filter((path) => /(?:from|import\() ?"(?:\.\.\/)+cli\//.test(readFileSync(new URL(path, source), "utf8")));
+  assert.deepEqual(leaning, []);
 });

@@ -150,17 +150,10 @@ describe("what failed holds the memory back", () => {
 });
 
 describe("options that cannot be honoured", () => {
-  it("are refused at once: records are not cached, so there are none offline", async (t) => {
-    for (const [command, args] of [
-      [makeLatestCommand(), ["example.com/a"]],
-      [makeProveCommand(), ["example.com/a", "-o", "-"]],
-    ] as const) {
-      const ended = await run(t, command, [...args, "--record", "--offline"]);
-      assert.deepEqual([ended.code, ended.stdout], [2, ""]);
-      assert.match(ended.stderr, /--offline answers from the cache, and records are not cached/);
-    }
-    const version = await run(t, makeProveCommand(), ["example.com/a@v1.0.0", "-o", "-", "--offline"]);
-    assert.match(version.stderr, /records are not cached/);
+  it("are refused: --strict asks for proofs, and --offline asks nothing", async (t) => {
+    const ended = await run(t, makeVerifyCommand(), ["go.sum", "--strict", "--offline"]);
+    assert.deepEqual([ended.code, ended.stdout], [2, ""]);
+    assert.match(ended.stderr, /--strict asks for proofs/);
   });
 
   it("are refused for times that no timer has", async (t) => {
@@ -169,6 +162,44 @@ describe("options that cannot be honoured", () => {
       assert.deepEqual([ended.code, ended.stdout], [2, ""], timeout);
       assert.match(ended.stderr, /--timeout|duration/);
     }
+  });
+});
+
+describe("an argument of `latest` that names nothing to look up", () => {
+  it("is an error of its own in its place, and the others are looked up and remembered", async (t) => {
+    const { state, args } = fresh();
+    const asked = ["Bad..path", "example.com/a", "example.com/a@main", "example.com/a@v1.0", "", "\u001b[2J"];
+    const json = await run(t, makeLatestCommand(), [...asked, "--json", ...args]);
+    assert.deepEqual([json.code, json.stderr], [2, ""]);
+    const lines = json.stdout.trimEnd().split("\n");
+    const objects = lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+    assert.deepEqual(
+      objects.map(({ subject, status, code }) => [subject, status, code]),
+      [
+        ["Bad..path", "error", "MALFORMED_INPUT"],
+        ["example.com/a", "latest", undefined],
+        ["example.com/a@main", "error", "MALFORMED_INPUT"],
+        ["example.com/a", "latest", undefined],
+        ["", "error", "MALFORMED_INPUT"],
+        [objects[5]?.["subject"], "error", "MALFORMED_INPUT"],
+      ],
+    );
+    assert.doesNotMatch(json.stdout.replaceAll("\n", ""), /\p{Cc}|\\u001b/u);
+    assert.ok(remembers(state));
+    const text = await run(t, makeLatestCommand(), ["Bad..path", "example.com/a", ...args]);
+    assert.equal(text.code, 2);
+    assert.match(text.stdout, /^example\.com\/a v1\.1\.0 .*\n$/);
+    assert.match(text.stderr, /^proofdns: .*Bad\.\.path.* \[MALFORMED_INPUT\]\n$/);
+  });
+
+  it("needs no policy where there is nothing else, and is the last where options do not go together", async (t) => {
+    const policy = ["--policy", join(served.folder, "none")];
+    const alone = await run(t, makeLatestCommand(), ["Bad..path", "--json", ...policy]);
+    assert.deepEqual([alone.code, JSON.parse(alone.stdout).code, alone.stderr], [2, "MALFORMED_INPUT", ""]);
+    const both = await run(t, makeLatestCommand(), ["Bad..path", "example.com/a", "--json", ...policy]);
+    assert.deepEqual([both.code, both.stdout], [2, ""]);
+    const odd = await run(t, makeLatestCommand(), ["Bad..path", "--majors", "--versions", "--json"]);
+    assert.deepEqual([odd.code, odd.stdout], [2, ""]);
   });
 });
 

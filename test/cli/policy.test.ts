@@ -1,9 +1,13 @@
 import assert from "node:assert/strict";
-import { describe, it } from "node:test";
-import { describePolicy } from "../../src/cli/policy.ts";
+import { mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, describe, it, mock } from "node:test";
+import { describePolicy, makePolicyCommand } from "../../src/cli/policy.ts";
 import { isPolicyName } from "../../src/cli/policy-file.ts";
 import { parsePolicy } from "../../src/vindex/policy.ts";
 import { makeKeys, policyOf, policyWith } from "../attack/world.ts";
+import { withEnvironment } from "./in-process.ts";
 
 const keys = makeKeys();
 const lineOf = (policy: string, start: string): string | undefined =>
@@ -39,5 +43,54 @@ describe("the name of a policy", () => {
     for (const name of ["", ".", "..", "a/b", "a.policy", "./a", "-a", "a b", "a\0", "é", "x".repeat(65)]) {
       assert.ok(!isPolicyName(name), name);
     }
+  });
+});
+
+describe("policies that are kept", () => {
+  const home = mkdtempSync(join(tmpdir(), "proofdns-policies-"));
+  after(() => rmSync(home, { recursive: true }));
+  const folder = join(home, "proofdns", "policies");
+  const file = join(home, "file.policy");
+  writeFileSync(file, policyOf(keys, ["clock"]));
+
+  /** Runs `proofdns policy …`, and gives what it prints; rejects with its error. */
+  async function policy(...args: string[]): Promise<string> {
+    const lines: string[] = [];
+    const log = mock.method(console, "log", (line: string) => void lines.push(line));
+    const error = mock.method(console, "error", (line: string) => void lines.push(line));
+    try {
+      await withEnvironment({ XDG_CONFIG_HOME: home, PROOFDNS_POLICY: "" }, async () => {
+        await makePolicyCommand().exitOverride().parseAsync(args, { from: "user" });
+      });
+      return lines.join("\n");
+    } finally {
+      log.mock.restore();
+      error.mock.restore();
+    }
+  }
+
+  it("are removed by name, whatever is in them, and nothing else is", async () => {
+    await assert.rejects(policy("remove", "mine"), {
+      code: "MALFORMED_INPUT",
+      message: /^no policy named mine in .*proofdns\/policies; none is kept there$/,
+    });
+    for (const name of ["mine", "default", "broken"]) await policy("add", name, file);
+    writeFileSync(join(folder, "broken.policy"), "junk");
+    writeFileSync(join(folder, "notes.txt"), "kept");
+    await assert.rejects(policy("remove", "Mine"), /no policy named Mine in .*; kept there: broken, default, mine$/);
+    for (const name of ["", ".", "../file", "mine.policy", "mi ne", "notes.txt"]) {
+      await assert.rejects(policy("remove", name), /is no name for a policy; expected letters, digits, - and _/);
+    }
+    assert.equal(await policy("remove", "broken"), join(folder, "broken.policy"));
+    assert.equal(await policy("remove", "mine"), join(folder, "mine.policy"));
+    await assert.rejects(policy("remove", "mine"), /kept there: default$/);
+    assert.deepEqual(readdirSync(folder).sort(), ["default.policy", "notes.txt"]);
+    assert.match(await policy("list"), /^default\t\S+\tclock$/);
+    // A link is what is kept here; what it leads to is another's.
+    symlinkSync(file, join(folder, "linked.policy"));
+    await policy("remove", "linked");
+    assert.equal(await policy("remove", "default"), join(folder, "default.policy"));
+    assert.deepEqual([readdirSync(folder), readdirSync(home).includes("file.policy")], [["notes.txt"], true]);
+    assert.match(await policy("list"), /no policies in .*; keep one with: proofdns policy add NAME FILE/);
   });
 });

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { exitCodeOfModule } from "../../src/check/exit.ts";
 import type { CheckStatus, ModuleResult } from "../../src/check/result.ts";
+import { exitCodeOfModule } from "../../src/cli/check-exit.ts";
 import { EXIT } from "../../src/cli/exit-code.ts";
 import { readPage, root } from "./snippet.ts";
 

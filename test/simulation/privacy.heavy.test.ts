@@ -98,15 +98,16 @@ test("with --hashed no name of a module is asked", async () => {
 });
 
 test("with --offline nothing is asked at all", async () => {
-  const { names, code } = await ask({}, (folder) => [
-    "check",
-    "--offline",
-    "--cache",
-    join(folder, "cache"),
-    goMod(folder),
-  ]);
-  assert.deepEqual(names, []);
-  assert.equal(code, 2);
+  for (const command of [
+    (folder: string) => ["check", goMod(folder), "--retractions", "--cooldown", "1d"],
+    (folder: string) => ["verify", goSum(folder)],
+    () => ["latest", PUBLIC, "--record"],
+  ]) {
+    const own = (folder: string): string[] => ["--offline", "--cache", join(folder, "cache")];
+    const { names, code } = await ask({}, (folder) => [...command(folder), ...own(folder)]);
+    assert.deepEqual(names, []);
+    assert.equal(code, 2);
+  }
 });
 
 test("a module proxy is asked for no go.mod of a private module, nor of one that GONOPROXY names", async () => {

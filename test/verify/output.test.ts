@@ -46,6 +46,12 @@ describe("a verification that proved nothing", () => {
     assert.equal(exitCodeOfReport(reportOf(H1, { status: "differs", logIndex: 1, provenHash: new Uint8Array(32) })), 3);
   });
 
+  it("calls failed what failed, and not unchecked", () => {
+    const error = new ProofdnsError("FORK", "two trees");
+    const report = reportOf(H1 + H2, { status: "error", error });
+    assert.match(summaryOf(report), /^nothing was proven, 1 FAILED verification, 1 could not be checked$/);
+  });
+
   it("is not one that proved that a module is absent", () => {
     const report = reportOf(H1, { status: "absent", isModuleAbsent: true });
     assert.equal(exitCodeOfReport(report), 1);

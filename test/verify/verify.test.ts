@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join, relative } from "node:path";
 import { after, before, describe, it } from "node:test";
 import type { Client } from "../../src/client/client.ts";
 import type { BuildInfo } from "../../src/go/build-info.ts";
@@ -16,6 +16,7 @@ import { formatH1 } from "../../src/vindex/record.ts";
 import { lying, type ZoneTransport } from "../attack/liars.ts";
 import type { World } from "../attack/world.ts";
 import { EPOCHS, makeWorld, records, Scene, sizeOf } from "../client/scene.ts";
+import { inlineInfo, makeElf } from "../go/images.ts";
 import { makeFolder } from "../service/world.ts";
 
 let world: World;
@@ -193,6 +194,24 @@ describe("lines of go.sum", () => {
   });
 });
 
+describe("a folder of binaries", () => {
+  it("is read with the folders that go install makes for other platforms", async () => {
+    const folder = makeFolder("verify-bin");
+    const tool = makeElf(
+      inlineInfo("go1.24.3", `path\texample.com/a\nmod\texample.com/a\tv1.0.0\th1:${"A".repeat(43)}=\n`),
+    );
+    for (const name of ["windows_amd64", "linux_arm64", "other"]) {
+      mkdirSync(join(folder, name));
+      writeFileSync(join(folder, name, "a"), tool);
+    }
+    const files = async (): Promise<string[]> =>
+      (await readClaims([folder])).claims.map(({ place }) => relative(folder, place.file));
+    assert.deepEqual(await files(), ["linux_arm64/a", "windows_amd64/a"]);
+    writeFileSync(join(folder, "a"), tool);
+    assert.deepEqual(await files(), ["a", "linux_arm64/a", "windows_amd64/a"]);
+  });
+});
+
 describe("a go.sum with lines that are none", () => {
   it("is held against the checksum database all the same, so that no bad line hides a forged one", async () => {
     const [text = ""] = covered.slice(-1);
@@ -233,7 +252,7 @@ describe("go.mod against go.sum", () => {
     const goMod = `${head}require (\n\texample.com/a v1.0.0\n\texample.com/b v1.0.0 // indirect\n)\n`;
     const { problems } = missing(goMod, `example.com/a v1.0.0/go.mod ${h1}\nexample.com/b v1.1.0/go.mod ${h1}\n`);
     assert.deepEqual(
-      problems.map(({ place, error }) => [place.line, /hash of the (.*?) of (\S+)/.exec(error.message)?.slice(1)]),
+      problems.map(({ place, error }) => [place.line, /hash of the (.*?) of (\S+), so /.exec(error.message)?.slice(1)]),
       [
         [6, ["module", "example.com/a@v1.0.0"]],
         [7, ["go.mod", "example.com/b@v1.0.0"]],

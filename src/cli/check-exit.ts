@@ -1,5 +1,5 @@
-import { EXIT, exitCodeOf } from "../cli/exit-code.ts";
-import type { CheckStatus, ModuleResult, Report, ToolchainResult } from "./result.ts";
+import type { CheckStatus, ModuleResult, Report, ToolchainResult } from "../check/result.ts";
+import { EXIT, exitCodeOf } from "./exit-code.ts";
 
 /** Statuses that are proven, and not what one would wish: something is newer, absent or untagged. */
 const FOUND: ReadonlySet<CheckStatus> = new Set<CheckStatus>([
@@ -21,8 +21,19 @@ export function exitCodeOfReport(report: Report): number {
     ...report.failures.map(exitCodeOf),
     // What was named and has no build info could not be checked; all other reasons are the user's own choice.
     ...report.skipped.map(({ reason }) => (reason === "no-build-info" ? EXIT.unchecked : EXIT.proven)),
+    isNothingChecked(report) ? EXIT.unchecked : EXIT.proven,
   ];
   return codes.reduce<number>((highest, code) => Math.max(highest, code), EXIT.proven);
+}
+
+/**
+ * True if all that was named was passed over or could not be read: that nothing was found then is no clean bill. Modules of a workspace itself
+ * are no reason, for no log need know them.
+ */
+export function isNothingChecked({ modules, toolchains, skipped, problems }: Report): boolean {
+  const isBuildKnown = toolchains.some(({ use, status }) => use.kind === "built" && status !== "unreadable");
+  const isAnythingNamed = problems.length > 0 || skipped.some(({ reason }) => reason !== "workspace");
+  return modules.length === 0 && !isBuildKnown && isAnythingNamed;
 }
 
 /** The exit code of one module. */
