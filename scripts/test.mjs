@@ -28,6 +28,9 @@ if (files.length === 0) {
   process.exit(1);
 }
 
+/** Milliseconds after which a file that hangs is ended, and fails. */
+const patience = asked.length > 0 || isHeavy ? 600_000 : 300_000;
+
 const folder = mkdtempSync(join(tmpdir(), "proofdns-test-"));
 const counted = join(folder, "counts.json");
 const { status, signal } = spawnSync(
@@ -40,6 +43,7 @@ const { status, signal } = spawnSync(
     "--test",
     // By default a core is left idle: on a machine of two that doubles the time. One more than there are: some tests wait more than they work.
     `--test-concurrency=${availableParallelism() + 1}`,
+    `--test-timeout=${patience}`,
     "--test-reporter=spec",
     "--test-reporter-destination=stdout",
     `--test-reporter=${new URL("./count-reporter.mjs", import.meta.url).href}`,

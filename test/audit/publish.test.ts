@@ -326,7 +326,7 @@ describe("proofdns audit", () => {
       [{ zone: "other.example.org" }, /not of other/],
       [{ sumdb: `${sumdbVkey} x y` }, /a verifier key and a URL/],
       [{ sumdb: sumdbVkey, tiles: "x" }, /neither/],
-      [{ vkey: `${sumdbVkey} http://x` }, /--vkey: a verifier key/],
+      [{ vkey: `${sumdbVkey} http://x` }, /--vkey: verifier key/],
       [{ published: "http://" }, /expected a folder, or a URL/],
       [{ logKey: undefined, policy: join(folder, "nothing") }, /cannot read the policy/],
       [{ published: undefined, server: "127.0.0.1:1", stateless: true }, /needs --published/],

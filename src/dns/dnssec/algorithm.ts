@@ -1,4 +1,4 @@
-import { createPublicKey, generateKeyPairSync, type KeyObject } from "node:crypto";
+import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from "node:crypto";
 
 /** Signature algorithms that a zone can be signed with, by their DNSSEC numbers. */
 export const ALGORITHM = {
@@ -23,11 +23,20 @@ export function publicKeyLength(algorithm: Algorithm): number {
   return algorithm === ALGORITHM.ED25519 ? 32 : 64;
 }
 
-/** Makes a new private key from the system's randomness. */
+/**
+ * Makes a new private key from the system's randomness.
+ *
+ * It comes by way of its encoding: in Node 20 a key shares a lock with the job that made it, a JWK export allocates under that lock, and a garbage
+ * collection in the midst of it takes the lock again to free the job. The process would stand still for ever.
+ */
 export function generatePrivateKey(algorithm: Algorithm): KeyObject {
-  return algorithm === ALGORITHM.ED25519
-    ? generateKeyPairSync("ed25519").privateKey
-    : generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey;
+  const privateKeyEncoding = { format: "der", type: "pkcs8" } as const;
+  const publicKeyEncoding = { format: "der", type: "spki" } as const;
+  const { privateKey } =
+    algorithm === ALGORITHM.ED25519
+      ? generateKeyPairSync("ed25519", { privateKeyEncoding, publicKeyEncoding })
+      : generateKeyPairSync("ec", { namedCurve: "P-256", privateKeyEncoding, publicKeyEncoding });
+  return createPrivateKey({ key: privateKey, ...privateKeyEncoding });
 }
 
 /** The algorithm that a key is for; undefined for keys of another kind or curve. */
