@@ -1,20 +1,28 @@
 import type { ProofdnsError } from "../vindex/error.ts";
 import type { AbortHub } from "./abort-hub.ts";
 
-/** What asking one way came to: a value, or nothing at all, and why. What the server says itself, be it an error, is no silence. */
-export type Outcome<T> = { readonly value: T } | { readonly silence: ProofdnsError };
+/** Why asking one way brought no value. */
+export interface Loss {
+  readonly error: ProofdnsError;
+  /** True if the server replied, but nothing that could be used; else there was no reply at all. */
+  readonly isReply: boolean;
+}
 
-/** One question that is asked by UDP, and by TCP beside it. */
+/** What asking one way came to; `left` if the other way is to say it. */
+export type Outcome<T> = { readonly value: T } | Loss | "left";
+
+/** One question that is asked in two ways. */
 export interface Race<T> {
-  /** Calls back before each try, with its number from 0. `tcp`: it is to be asked by TCP. */
-  readonly udp: (onTry: (tries: number) => void, signal: AbortSignal) => Promise<Outcome<T> | "tcp">;
-  readonly tcp: (signal: AbortSignal) => Promise<Outcome<T>>;
-  /** The try by UDP that TCP begins with; if there is none of this number it begins when UDP has ended. */
-  readonly tcpAt: number;
-  /** Milliseconds that TCP has at least, when UDP has ended. */
-  readonly leastTcpTime: number;
-  /** Makes one error of two. */
-  readonly merge: (udp: ProofdnsError, tcp: ProofdnsError | undefined) => ProofdnsError;
+  /** The way that begins; `beginSecond` has the other begin, and may be called more than once. */
+  readonly first: (beginSecond: () => void, signal: AbortSignal) => Promise<Outcome<T>>;
+  /** It begins at the latest when the first has ended without a value. */
+  readonly second: (signal: AbortSignal) => Promise<Outcome<T>>;
+  /** True if a reply of the first way that cannot be used ends it all where the second has not begun. */
+  readonly isFirstReplyFinal: boolean;
+  /** Milliseconds that the second has at least when the first has ended. */
+  readonly leastTime: number;
+  /** Makes one error of what came of both; undefined for a way that has left, or did not end in its time. */
+  readonly explain: (first: Loss | undefined, second: Loss | undefined) => ProofdnsError;
   readonly signal: AbortSignal | undefined;
   readonly hub: AbortHub;
 }
@@ -22,22 +30,25 @@ export interface Race<T> {
 /** What won. */
 export interface Winner<T> {
   readonly value: T;
-  /** True if it came by TCP, and until then nothing by UDP that could be used. */
-  readonly isUdpSilent: boolean;
+  /** True if it came by the second way, and by the first until then nothing at all. */
+  readonly isFirstSilent: boolean;
 }
 
 /**
- * Asks by UDP and, where that is silent for a while, by TCP as well; the first value wins, and the other way is called off. Rejects with
- * whatever either of the two rejects with; with `merge` of both if both are silent; with the reason of `signal`. TCP ends with the tries by UDP, which are the
- * time for the whole, but not before it had `leastTcpTime`; unless UDP itself said that it is to be asked by TCP.
+ * Asks in two ways, which run beside each other (spec/client.md §9): the first value wins, and the other way is called off; a failure counts only when
+ * both have ended. So neither way, whatever comes by it, takes away what the other brings. The first way sets the time for both, but the
+ * second has at least `leastTime`; where the first has left, as long as it takes.
+ *
+ * Rejects with what `explain` makes of two failures; with the reason of `signal`; and with whatever either way rejects with.
  */
-export function race<T>({ udp, tcp, tcpAt, leastTcpTime, merge, signal, hub }: Race<T>): Promise<Winner<T>> {
+export function race<T>(options: Race<T>): Promise<Winner<T>> {
+  const { first, second, isFirstReplyFinal, leastTime, explain, signal, hub } = options;
   const ended = new AbortController();
   let leave: (() => void) | undefined;
   return new Promise<Winner<T>>((resolve, reject) => {
-    let tcpBegun: number | undefined;
-    let udpState: "asking" | "left" | ProofdnsError = "asking";
-    let tcpSilence: ProofdnsError | undefined;
+    let begun: number | undefined;
+    let byFirst: Loss | "left" | undefined;
+    let bySecond: Loss | "left" | undefined;
     let timer: ReturnType<typeof setTimeout> | undefined;
     const end = (settle: () => void): void => {
       clearTimeout(timer);
@@ -46,39 +57,38 @@ export function race<T>({ udp, tcp, tcpAt, leastTcpTime, merge, signal, hub }: R
       ended.abort();
     };
     const fail = (error: unknown): void => end(() => reject(error));
+    const lose = (): void => fail(explain(lossOf(byFirst), lossOf(bySecond)));
     leave = hub.listen(signal, () => fail(signal?.reason));
     if (signal?.aborted === true) return;
-    const beginTcp = (): void => {
-      if (tcpBegun !== undefined || ended.signal.aborted) return;
-      tcpBegun = performance.now();
-      tcp(ended.signal).then((outcome) => {
-        if ("value" in outcome) {
-          return end(() => resolve({ value: outcome.value, isUdpSilent: udpState !== "left" }));
+    const beginSecond = (): void => {
+      if (begun !== undefined || ended.signal.aborted) return;
+      begun = performance.now();
+      second(ended.signal).then((outcome) => {
+        if (ended.signal.aborted) return;
+        if (outcome !== "left" && "value" in outcome) {
+          const isFirstSilent = byFirst === undefined || (byFirst !== "left" && !byFirst.isReply);
+          return end(() => resolve({ value: outcome.value, isFirstSilent }));
         }
-        tcpSilence = outcome.silence;
-        if (udpState === "left") fail(tcpSilence);
-        else if (udpState !== "asking") fail(merge(udpState, tcpSilence));
+        bySecond = outcome;
+        if (byFirst !== undefined) lose();
       }, fail);
     };
-    const onTry = (tries: number): void => {
-      if (tries >= tcpAt) beginTcp();
-    };
-    udp(onTry, ended.signal).then((outcome) => {
+    first(beginSecond, ended.signal).then((outcome) => {
       if (ended.signal.aborted) return;
-      if (outcome === "tcp") {
-        udpState = "left";
-        if (tcpSilence === undefined) beginTcp();
-        else fail(tcpSilence);
-      } else if ("value" in outcome) {
-        end(() => resolve({ value: outcome.value, isUdpSilent: false }));
-      } else {
-        const { silence } = outcome;
-        udpState = silence;
-        if (tcpSilence !== undefined) return fail(merge(silence, tcpSilence));
-        beginTcp();
-        const left = leastTcpTime - (performance.now() - (tcpBegun ?? 0));
-        timer = setTimeout(() => fail(merge(silence, undefined)), Math.max(0, left));
+      if (outcome !== "left" && "value" in outcome) {
+        return end(() => resolve({ value: outcome.value, isFirstSilent: false }));
       }
+      byFirst = outcome;
+      if (bySecond !== undefined) return lose();
+      if (begun === undefined && isFirstReplyFinal && lossOf(outcome)?.isReply === true) return lose();
+      beginSecond();
+      if (outcome === "left") return;
+      const left = leastTime - (performance.now() - (begun ?? 0));
+      timer = setTimeout(lose, Math.max(0, left));
     }, fail);
   });
+}
+
+function lossOf(outcome: Loss | "left" | undefined): Loss | undefined {
+  return outcome === "left" ? undefined : outcome;
 }

@@ -33,6 +33,7 @@ export class TcpPeer {
   readonly #peer: Peer;
   readonly #timeout: number;
   #connections: TcpConnection[] = [];
+  #isClosed = false;
 
   /** `timeout`: milliseconds for one query, connection included. */
   constructor(peer: Peer, timeout: number) {
@@ -40,8 +41,9 @@ export class TcpPeer {
     this.#timeout = timeout;
   }
 
-  /** Ends all connections; what is under way on them fails. */
+  /** Ends all connections; what is under way on them fails, and nothing is asked any more. */
   close(): void {
+    this.#isClosed = true;
     for (const connection of this.#connections) connection.close();
   }
 
@@ -49,6 +51,7 @@ export class TcpPeer {
   exchange(exchange: TcpExchange): Promise<Uint8Array> {
     const { fail, signal, hub } = exchange;
     return new Promise<Uint8Array>((resolve, reject) => {
+      if (this.#isClosed) return reject(fail("is not asked by TCP any more: the transport is closed"));
       let isSecond = false;
       let leave: (() => void) | undefined;
       let pending: Pending | undefined;
@@ -60,7 +63,7 @@ export class TcpPeer {
       };
       const settle: Pending["settle"] = (outcome) => {
         // A server may close a connection whenever it likes: what was asked over one that had been used is asked once more.
-        if (outcome === "lost" && connection?.wasUsed === true && !isSecond) {
+        if (outcome === "lost" && connection?.wasUsed === true && !isSecond && !this.#isClosed) {
           isSecond = true;
           return begin();
         }

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { link, readFile, rm, writeFile } from "node:fs/promises";
+import { link, readFile, readlink, rm, writeFile } from "node:fs/promises";
 import { setTimeout } from "node:timers/promises";
 import {
   formatPlace,
@@ -16,6 +16,16 @@ import {
 const PATIENCE = 6000;
 /** Locks on locks: each level needs one process more that died at a certain moment. */
 const MAX_DEPTH = 4;
+/** Where the system tells of processes (proc(5)). */
+const PROC = "/proc";
+
+/** Options of `withFileLock`. */
+export interface FileLockOptions {
+  /** Milliseconds to wait for a process that holds the lock. Default 6,000. */
+  readonly patience?: number;
+  /** Folder where the system tells of processes, as proc(5) says. Default `/proc`. */
+  readonly proc?: string;
+}
 
 /**
  * Who holds a lock, as its file says: `<token> <pid> <start> <host> <place>` and a line feed. The token is random, so that no two locks
@@ -38,9 +48,13 @@ interface Holder {
  *
  * @throws Error if a process that lives does not let go for `patience` milliseconds; and whatever the file system says
  */
-export async function withFileLock<T>(path: string, task: () => Promise<T>, patience = PATIENCE): Promise<T> {
-  const holder = await me();
-  await acquire(path, holder, { depth: 0, patience });
+export async function withFileLock<T>(
+  path: string,
+  task: () => Promise<T>,
+  { patience = PATIENCE, proc = PROC }: FileLockOptions = {},
+): Promise<T> {
+  const holder = await me(proc);
+  await acquire(path, holder, { depth: 0, patience, proc });
   try {
     return await task();
   } finally {
@@ -51,6 +65,7 @@ export async function withFileLock<T>(path: string, task: () => Promise<T>, pati
 interface Effort {
   readonly depth: number;
   readonly patience: number;
+  readonly proc: string;
 }
 
 async function acquire(path: string, holder: Holder, effort: Effort): Promise<void> {
@@ -62,7 +77,7 @@ async function acquire(path: string, holder: Holder, effort: Effort): Promise<vo
       continue;
     }
     const other = parseHolder(found);
-    if (other !== undefined && effort.depth < MAX_DEPTH && !(await isAlive(other, path))) {
+    if (other !== undefined && effort.depth < MAX_DEPTH && !(await isAlive(other, path, effort.proc))) {
       await removeDead(path, found, other, effort);
     } else if (performance.now() - begun > effort.patience) {
       const who = other === undefined ? "something" : `process ${other.pid} on ${other.place.host}`;
@@ -79,7 +94,7 @@ async function release(path: string, holder: Holder): Promise<void> {
 /** Removes the file of a dead holder, if it still is its file. */
 async function removeDead(path: string, found: string, { token }: Holder, effort: Effort): Promise<void> {
   const claim = `${path}.${token}`;
-  const holder = await me();
+  const holder = await me(effort.proc);
   await acquire(claim, holder, { ...effort, depth: effort.depth + 1 });
   try {
     // The holder is dead and everyone else needs the claim: between the two steps nobody changes the file.
@@ -139,15 +154,15 @@ function parseHolder(text: string): Holder | undefined {
   return where === undefined ? undefined : { token, pid: Number(pid), start, place: where };
 }
 
-async function me(): Promise<Holder> {
+async function me(proc: string): Promise<Holder> {
   const { pid } = process;
-  const start = (await statusOf(pid))?.start ?? "0";
-  return { token: randomBytes(16).toString("hex"), pid, start, place: await thisPlace() };
+  const start = (await statusOf(pid, proc))?.start ?? "0";
+  return { token: randomBytes(16).toString("hex"), pid, start, place: await thisPlace(proc) };
 }
 
 /** True unless it is certain that the process has ended. */
-async function isAlive({ pid, start, place }: Holder, path: string): Promise<boolean> {
-  const here = await thisPlace();
+async function isAlive({ pid, start, place }: Holder, path: string, proc: string): Promise<boolean> {
+  const here = await thisPlace(proc);
   if (!isSamePlace(place, here)) {
     const file = await lookAtLock(path);
     return file === undefined || !isOfEarlierBoot(place, here, file, thisClock());
@@ -157,16 +172,20 @@ async function isAlive({ pid, start, place }: Holder, path: string): Promise<boo
   } catch (error) {
     return !hasCode(error, "ESRCH");
   }
-  const now = await statusOf(pid);
+  const now = await statusOf(pid, proc);
   if (now === undefined) return true;
   // Another process may have the number by now; or nobody has taken note of its end.
   return (start === "0" || now.start === start) && now.state !== "Z" && now.state !== "X";
 }
 
-/** State of a process and when it began, in ticks since the start of the system (proc(5)); undefined where that is not told. */
-async function statusOf(pid: number): Promise<{ state: string; start: string } | undefined> {
+/**
+ * State of a process and when it began, in ticks since the start of the system, as the time namespace of who reads shows it (proc(5));
+ * undefined where that is not told.
+ */
+async function statusOf(pid: number, proc: string): Promise<{ state: string; start: string } | undefined> {
   try {
-    const stat = await readFile(`/proc/${pid}/stat`, "latin1");
+    if (!(await isOwnProc(proc))) return undefined;
+    const stat = await readFile(`${proc}/${pid}/stat`, "latin1");
     // The name in parentheses may hold anything; behind it the third field comes first, and the 22nd is the 20th.
     const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
     const [state, start] = [fields[0], fields[19]];
@@ -175,6 +194,17 @@ async function statusOf(pid: number): Promise<{ state: string; start: string } |
     // No /proc, or the process has just ended: nothing is known.
     return undefined;
   }
+}
+
+/**
+ * True if process numbers are those of this PID namespace in `proc`. One may see the /proc of another namespace that holds it: there a
+ * number is a stranger's, or this process has one of each (pid_namespaces(7)).
+ */
+async function isOwnProc(proc: string): Promise<boolean> {
+  const number = String(process.pid);
+  if ((await readlink(`${proc}/self`)) !== number) return false;
+  const numbers = /^NSpid:[ \t]*([^\n]*)$/m.exec(await readFile(`${proc}/self/status`, "latin1"))?.[1];
+  return numbers === undefined || numbers === number;
 }
 
 function hasCode(error: unknown, ...codes: string[]): boolean {

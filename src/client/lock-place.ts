@@ -10,40 +10,56 @@ export interface LockPlace {
   readonly boot: string | undefined;
   /** PID namespace, as in `pid:[4026531836]`. A container with the host's name has numbers of its own. */
   readonly pids: string | undefined;
+  /** Time namespace, as in `time:[4026531834]`: each tells another time for when a process began. Undefined where the system has none. */
+  readonly times: string | undefined;
   /** Hash of the machine id (machine-id(5)), which is not to be shown to others; undefined where there is none. */
   readonly machine: string | undefined;
 }
 
-const PLACE = /^([0-9a-zA-Z-]{1,64})\/(pid:\[[0-9]{1,20}\])(?:\/([0-9a-f]{32}))?$/;
+const PLACE = /^([0-9a-zA-Z-]{1,64})\/(pid:\[[0-9]{1,20}\])(?:\/(time:\[[0-9]{1,20}\]))?(?:\/([0-9a-f]{32}))?$/;
 
-/** Parses `<boot>/<PID namespace>/<machine>`, of which the machine may be left out, or `-`; undefined for anything else. */
+/**
+ * Parses `<boot>/<PID namespace>/<time namespace>/<machine>`, of which the last two may be left out, or `-`; undefined for
+ * anything else.
+ */
 export function parsePlace(host: string, text: string): LockPlace | undefined {
   const match = PLACE.exec(text);
   if (match === null && text !== "-") return undefined;
-  const [, boot, pids, machine] = match ?? [];
-  return { host, boot, pids, machine };
+  const [, boot, pids, times, machine] = match ?? [];
+  return { host, boot, pids, times, machine };
 }
 
 /** `-` where the system does not say it. */
-export function formatPlace({ boot, pids, machine }: LockPlace): string {
+export function formatPlace({ boot, pids, times, machine }: LockPlace): string {
   if (boot === undefined || pids === undefined) return "-";
-  return machine === undefined ? `${boot}/${pids}` : `${boot}/${pids}/${machine}`;
+  return [boot, pids, times, machine].filter((part) => part !== undefined).join("/");
 }
 
-/** Where this process is. */
-export async function thisPlace(): Promise<LockPlace> {
+/** Where this process is. `proc` is where the system tells of processes (proc(5)). */
+export async function thisPlace(proc: string): Promise<LockPlace> {
   const host =
     hostname()
       .replaceAll(/[^!-~]/g, "_")
       .slice(0, 255) || "localhost";
-  const unknown = { host, boot: undefined, pids: undefined, machine: undefined };
+  const unknown = { host, boot: undefined, pids: undefined, times: undefined, machine: undefined };
   try {
-    const boot = (await readFile("/proc/sys/kernel/random/boot_id", "latin1")).trim();
-    const pids = await readlink("/proc/self/ns/pid");
-    return parsePlace(host, formatPlace({ host, boot, pids, machine: await machineOf() })) ?? unknown;
+    const boot = (await readFile(`${proc}/sys/kernel/random/boot_id`, "latin1")).trim();
+    const pids = await readlink(`${proc}/self/ns/pid`);
+    const times = await timesOf(proc);
+    return parsePlace(host, formatPlace({ host, boot, pids, times, machine: await machineOf() })) ?? unknown;
   } catch {
     // No /proc: nothing is known of boots and namespaces.
     return unknown;
+  }
+}
+
+/** Undefined if the system has no time namespaces, as before Linux 5.6. */
+async function timesOf(proc: string): Promise<string | undefined> {
+  try {
+    return await readlink(`${proc}/self/ns/time`);
+  } catch (error) {
+    if (error instanceof Error && (error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
   }
 }
 
@@ -55,9 +71,12 @@ async function machineOf(): Promise<string | undefined> {
   return createHash("sha256").update(`proofdns lock ${id}`).digest("hex").slice(0, 32);
 }
 
-/** True if a process number of one place means the same process in the other. Where neither says anything, the name of the host must do. */
+/**
+ * True if a process number, and when that process began, mean the same process in both places. Where neither says anything, the
+ * name of the host must do.
+ */
 export function isSamePlace(a: LockPlace, b: LockPlace): boolean {
-  return a.host === b.host && a.boot === b.boot && a.pids === b.pids;
+  return a.host === b.host && a.boot === b.boot && a.pids === b.pids && a.times === b.times;
 }
 
 /** What is to be known of a lock's file. */

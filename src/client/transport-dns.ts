@@ -7,7 +7,7 @@ import { isProofdnsError, ProofdnsError } from "../vindex/error.ts";
 import { AbortHub } from "./abort-hub.ts";
 import { CLIENT_COOKIE_LENGTH, CookieJar } from "./dns-cookie.ts";
 import type { Fail, Peer } from "./dns-peer.ts";
-import { type Outcome, race } from "./dns-race.ts";
+import { type Loss, type Outcome, race } from "./dns-race.ts";
 import { UdpReach } from "./dns-reach.ts";
 import { TcpPeer } from "./dns-tcp.ts";
 import { type DatagramVerdict, exchangeUdp } from "./dns-udp.ts";
@@ -38,8 +38,12 @@ const DEFAULT_TCP_TIMEOUT = 5000;
 const LEARNING_TIME = 400;
 /** Milliseconds for which the addresses of a host name are used again. */
 const ADDRESS_LIFE = 60_000;
-/** Milliseconds that TCP has where UDP is silent, at least; and in which it must fail for UDP to be tried in its place. */
+/** Milliseconds that TCP has where UDP is silent, at least. */
 const LEAST_TCP_TIME = 1000;
+/** Milliseconds until UDP, though it was silent before, is asked beside a TCP that does not answer. */
+const TCP_PATIENCE = 1000;
+/** Milliseconds that UDP has where TCP fails, at least. */
+const LEAST_UDP_TIME = 3000;
 /** Milliseconds that UDP has where it was silent before. */
 const PROBE_TIME = 300;
 /** Addresses of a host name that are asked. */
@@ -93,7 +97,8 @@ interface Question {
  * asked again by TCP. Retries send the same question, so that a late reply to an earlier try is taken.
  *
  * Some networks drop datagrams. Where none comes back, TCP is tried beside the last try by UDP (beside the second, unless the server has always
- * answered by UDP so far); where that answers, all queries go by TCP for a minute.
+ * answered by UDP so far); where that answers, all queries go by TCP for a minute, and by UDP beside it where TCP fails or is slow. Of two ways that
+ * run beside each other (spec/client.md §9) a failure counts only when both have ended.
  *
  * The first query brings the server's cookie; those that come in the meantime wait for it a little. With it a server knows that
  * the asker's address is its own, and does not count many queries at once against its limits.
@@ -108,6 +113,7 @@ export class DnsTransport implements Transport {
   /** The address that answered last. */
   #last: Way | undefined;
   #ways: { readonly found: Promise<Way[]>; readonly until: number } | undefined;
+  #isClosed = false;
 
   constructor(options: DnsTransportOptions) {
     // What plain JavaScript calls wrongly; the types allow no other.
@@ -124,6 +130,7 @@ export class DnsTransport implements Transport {
 
   /** Ends the TCP connections; what is under way by UDP ends by its signal or its timeouts. */
   close(): void {
+    this.#isClosed = true;
     for (const { tcp } of this.#byAddress.values()) tcp.close();
   }
 
@@ -184,48 +191,80 @@ export class DnsTransport implements Transport {
   }
 
   async #ask(way: Way, question: Question, tcp: boolean): Promise<TxtReply> {
-    const begun = performance.now();
-    const plan = tcp ? "tcp" : way.reach.plan(begun);
-    if (plan === "tcp") {
-      const outcome = await this.#askTcp(way, question);
-      if ("value" in outcome) return outcome.value;
-      way.reach.forget();
-      // What fails at once leaves time to see whether UDP has come back.
-      if (tcp || performance.now() - begun > LEAST_TCP_TIME) throw outcome.silence;
+    if (!tcp) {
+      const plan = way.reach.plan(performance.now());
+      return plan === "tcp" ? this.#askTcpFirst(way, question) : this.#askUdpFirst(way, question, plan === "probe");
     }
-    return this.#askBoth(way, question, plan === "probe");
+    const outcome = await this.#askTcp(way, question);
+    if ("value" in outcome) return outcome.value;
+    if (!outcome.isReply) way.reach.forget();
+    throw outcome.error;
   }
 
   /** By UDP, and beside it by TCP where UDP is silent. */
-  async #askBoth(way: Way, question: Question, isProbe: boolean): Promise<TxtReply> {
+  async #askUdpFirst(way: Way, question: Question, isProbe: boolean): Promise<TxtReply> {
     const { reach } = way;
     const timeouts = isProbe ? [PROBE_TIME, ...this.#timeouts] : this.#timeouts;
-    const { value, isUdpSilent } = await race<TxtReply>({
-      udp: (onTry, signal) => this.#askUdp(way, { ...question, signal }, timeouts, onTry),
-      tcp: (signal) => this.#askTcp(way, { ...question, signal }),
-      tcpAt: reach.isReliable && !isProbe ? Math.max(1, timeouts.length - 1) : 1,
-      leastTcpTime: LEAST_TCP_TIME,
-      merge: (udp, byTcp) => this.#merge(udp, byTcp),
+    const tcpAt = reach.isReliable && !isProbe ? Math.max(1, timeouts.length - 1) : 1;
+    const { value, isFirstSilent } = await race<TxtReply>({
+      first: (beginTcp, signal) => {
+        const onTry = (tries: number): void => {
+          if (tries >= tcpAt) beginTcp();
+        };
+        return this.#askUdp(way, { ...question, signal }, timeouts, onTry);
+      },
+      second: (signal) => this.#askTcp(way, { ...question, signal }),
+      // The server would say the same by TCP.
+      isFirstReplyFinal: true,
+      leastTime: LEAST_TCP_TIME,
+      explain: (udp, byTcp) => this.#explain(udp, byTcp),
       signal: question.signal,
       hub: this.#hub,
     });
-    if (isUdpSilent) reach.silent(performance.now());
+    if (isFirstSilent) reach.silent(performance.now());
     return value;
   }
 
-  #merge(udp: ProofdnsError, tcp: ProofdnsError | undefined): ProofdnsError {
-    const prefix = unreachable(this.#shown, "").message;
-    const why = tcp?.message.replace(prefix, "") ?? "did not answer by TCP either";
-    return new ProofdnsError(udp.code, `${udp.message}; it ${why}`, { cause: udp });
+  /** By TCP, as UDP was silent before, and beside it by UDP where TCP fails or is slow: so it is found out if that has come back. */
+  async #askTcpFirst(way: Way, question: Question): Promise<TxtReply> {
+    const { value } = await race<TxtReply>({
+      first: async (beginUdp, signal) => {
+        const timer = setTimeout(beginUdp, TCP_PATIENCE);
+        try {
+          const outcome = await this.#askTcp(way, { ...question, signal });
+          if ("error" in outcome && !outcome.isReply) way.reach.forget();
+          return outcome;
+        } finally {
+          clearTimeout(timer);
+        }
+      },
+      second: async (signal) => (this.#isClosed ? "left" : this.#askUdp(way, { ...question, signal }, this.#timeouts)),
+      isFirstReplyFinal: false,
+      leastTime: LEAST_UDP_TIME,
+      explain: (byTcp, udp) => this.#explain(udp, byTcp),
+      signal: question.signal,
+      hub: this.#hub,
+    });
+    return value;
   }
 
-  /** `tcp` if it is to be asked by TCP. */
+  /** A reply tells more than silence; and one by TCP more than one by UDP, which others may have made. */
+  #explain(udp: Loss | undefined, tcp: Loss | undefined): ProofdnsError {
+    if (tcp?.isReply === true) return tcp.error;
+    if (udp?.isReply === true) return udp.error;
+    if (udp === undefined) return tcp?.error ?? this.#fail("did not answer");
+    const prefix = unreachable(this.#shown, "").message;
+    const why = tcp?.error.message.replace(prefix, "") ?? "did not answer by TCP either";
+    return new ProofdnsError(udp.error.code, `${udp.error.message}; it ${why}`, { cause: udp.error });
+  }
+
+  /** `left` if it is to be asked by TCP. */
   async #askUdp(
     { peer, jar, reach }: Way,
     { name, query, signal }: Question,
     timeouts: readonly number[],
-    onTry: (tries: number) => void,
-  ): Promise<Outcome<TxtReply> | "tcp"> {
+    onTry: (tries: number) => void = () => {},
+  ): Promise<Outcome<TxtReply>> {
     const judge = (message: Uint8Array): DatagramVerdict => {
       const match = matchReply(message, query);
       if (match === undefined) return "stranger";
@@ -253,21 +292,21 @@ export class DnsTransport implements Transport {
       fail: this.#fail,
       hub: this.#hub,
     };
-    const reply = await silenceOf(exchangeUdp({ ...exchange, signal }), signal);
-    if (reply !== undefined && "silence" in reply) return reply;
+    const reply = await messageOf(exchangeUdp({ ...exchange, signal }), signal);
+    if (reply !== undefined && "error" in reply) return reply;
     reach.answered();
-    if (reply === undefined) return "tcp";
+    if (reply === undefined) return "left";
     try {
       const read = readReply(reply, name, "udp", this.#shown);
-      return read === undefined ? "tcp" : { value: read };
+      return read === undefined ? "left" : { value: read };
     } catch (error) {
       // What is garbled may come whole by TCP.
-      if (isProofdnsError(error, "MALFORMED_MESSAGE")) return "tcp";
-      throw error;
+      if (isProofdnsError(error, "MALFORMED_MESSAGE")) return "left";
+      return lossOf(error);
     }
   }
 
-  async #askTcp({ jar, tcp }: Way, { name, query, signal }: Question): Promise<Outcome<TxtReply>> {
+  async #askTcp({ jar, tcp }: Way, { name, query, signal }: Question): Promise<{ readonly value: TxtReply } | Loss> {
     for (let tries = 0; ; tries++) {
       const exchange = tcp.exchange({
         query: jar.addTo(query),
@@ -276,14 +315,17 @@ export class DnsTransport implements Transport {
         signal,
         hub: this.#hub,
       });
-      const message = await silenceOf(exchange, signal);
-      if ("silence" in message) return message;
+      const message = await messageOf(exchange, signal);
+      if ("error" in message) return message;
       const verdict = jar.judge(message, true);
-      if (verdict === "foreign") throw this.#fail("answers by TCP with the cookie of another client");
+      if (verdict === "foreign") return lossOf(this.#fail("answers by TCP with the cookie of another client"));
       if ((verdict === "again" || verdict === "plain") && tries === 0) continue;
-      const reply = readReply(message, name, "tcp", this.#shown);
-      if (reply === undefined) throw this.#fail("sent a truncated reply by TCP");
-      return { value: reply };
+      try {
+        const reply = readReply(message, name, "tcp", this.#shown);
+        return reply === undefined ? lossOf(this.#fail("sent a truncated reply by TCP")) : { value: reply };
+      } catch (error) {
+        return lossOf(error);
+      }
     }
   }
 
@@ -330,16 +372,22 @@ export class DnsTransport implements Transport {
 }
 
 /** The message that an exchange brings, or why there is none. */
-async function silenceOf<T extends Uint8Array | undefined>(
+async function messageOf<T extends Uint8Array | undefined>(
   exchange: Promise<T>,
   signal: AbortSignal | undefined,
-): Promise<T | { readonly silence: ProofdnsError }> {
+): Promise<T | Loss> {
   try {
     return await exchange;
   } catch (error) {
-    if (signal?.aborted !== true && isProofdnsError(error)) return { silence: error };
+    if (signal?.aborted !== true && isProofdnsError(error)) return { error, isReply: false };
     throw error;
   }
+}
+
+/** Of a reply that cannot be used. */
+function lossOf(error: unknown): Loss {
+  if (!isProofdnsError(error)) throw error;
+  return { error, isReply: true };
 }
 
 /** Gives every letter of `name` the case that one random bit says (draft-vixie-dnsext-dns0x20). */

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { withFileLock } from "../../src/client/file-lock.ts";
 
 const program = fileURLToPath(new URL("lock-holder.ts", import.meta.url));
 
@@ -27,5 +28,59 @@ test("of many processes, some of which die with the lock, no two ever hold it at
   const twice = log.length - new Set(log).size;
   assert.ok(twice <= mortal.length, `${twice} numbers were read twice`);
   assert.ok(log.length >= 4 * 60);
+  await rm(folder, { recursive: true });
+});
+
+const module = JSON.stringify(new URL("../../src/client/file-lock.ts", import.meta.url).href);
+const node = (code: string): string[] => {
+  const text = `import { withFileLock } from ${module};\n${code}`;
+  return [process.execPath, "--import", "tsx", "--input-type=module", "--eval", text];
+};
+/** Prints whether it has the lock, which its first argument names. */
+const contender = node(`
+  const [path] = process.argv.slice(1);
+  const had = withFileLock(path, async () => "has it", { patience: 400 });
+  console.log(await had.catch((error) => error.message.replace(path, "it")));`);
+
+function unshare(options: readonly string[], command: readonly string[]): { said: string; failed: string } {
+  const { stdout, stderr, status, error } = spawnSync("unshare", [...options, ...command], { encoding: "utf8" });
+  return {
+    said: stdout.trim(),
+    failed: status === 0 ? "" : (error?.message ?? stderr).trim().slice(0, 200) || "it fails",
+  };
+}
+
+const AHEAD = ["--user", "--map-root-user", "--time", "--boottime", "100000", "--fork"];
+const noTimes = unshare(AHEAD, ["true"]).failed;
+test("who is in another time namespace leaves a live holder the lock", {
+  skip: noTimes === "" ? false : `no time namespace can be made here: ${noTimes}`,
+}, async () => {
+  const folder = await mkdtemp(join(tmpdir(), "proofdns-lock-"));
+  const path = join(folder, "lock");
+  const { said } = await withFileLock(path, async () => unshare(AHEAD, [...contender, path]));
+  assert.match(said, /^process \d+ on \S+ holds it; if there is no such process, remove the file$/);
+  assert.equal(unshare(AHEAD, [...contender, path]).said, "has it");
+  await rm(folder, { recursive: true });
+});
+
+const INSIDE = ["--user", "--map-root-user", "--pid", "--mount", "--fork"];
+const noPids = unshare(INSIDE, ["mount", "-t", "proc", "proc", "/proc"]).failed;
+test("who took the lock under the /proc of another PID namespace has it also before those who see their own", {
+  skip: noPids === "" ? false : `no PID namespace can be made here: ${noPids}`,
+}, async () => {
+  const folder = await mkdtemp(join(tmpdir(), "proofdns-lock-"));
+  const path = join(folder, "lock");
+  // The holder is process 1 there; in the /proc that it sees that is a stranger.
+  const holder = node(`
+    import { spawnSync } from "node:child_process";
+    const [path, ...contender] = process.argv.slice(1);
+    await withFileLock(path, async () => {
+      const script = 'mount -t proc proc /proc && exec "$@"';
+      const { stdout, stderr } = spawnSync("sh", ["-c", script, "sh", ...contender, path], { encoding: "utf8" });
+      console.log(process.pid, stdout + stderr);
+    });`);
+  const { said, failed } = unshare(INSIDE, [...holder, path, ...contender]);
+  assert.equal(failed, "");
+  assert.match(said, /^1 process 1 on \S+ holds it; if there is no such process, remove the file$/);
   await rm(folder, { recursive: true });
 });

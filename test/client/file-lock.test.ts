@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync, readlinkSync } from "node:fs";
-import { mkdtemp, readdir, readFile, rm, utimes, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, utimes, writeFile } from "node:fs/promises";
 import { hostname, tmpdir, uptime } from "node:os";
 import { join } from "node:path";
 import { after, beforeEach, test } from "node:test";
@@ -20,16 +20,20 @@ const folder = await mkdtemp(join(tmpdir(), "proofdns-lock-"));
 const path = join(folder, "lock");
 after(() => rm(folder, { recursive: true }));
 beforeEach(async () => {
-  for (const name of await readdir(folder)) await rm(join(folder, name));
+  for (const name of await readdir(folder)) await rm(join(folder, name), { recursive: true });
 });
 
 /** The number of a process that has ended. */
 const DEAD = spawnSync(process.execPath, ["-e", ""]).pid;
 const TOKEN = "0123456789abcdef0123456789abcdef";
 const host = hostname();
-/** Boot and PID namespace, as a lock says them. */
+/** Boot and namespaces, as a lock says them. */
 const place = existsSync("/proc/self/ns/pid")
-  ? `${readFileSync("/proc/sys/kernel/random/boot_id", "latin1").trim()}/${readlinkSync("/proc/self/ns/pid")}`
+  ? [
+      readFileSync("/proc/sys/kernel/random/boot_id", "latin1").trim(),
+      readlinkSync("/proc/self/ns/pid"),
+      ...(existsSync("/proc/self/ns/time") ? [readlinkSync("/proc/self/ns/time")] : []),
+    ].join("/")
   : "-";
 const holds = async (pid: number, start = "1", at = path, token = TOKEN): Promise<void> =>
   writeFile(at, `${token} ${pid} ${start} ${host} ${place}\n`);
@@ -89,7 +93,8 @@ function makeDeferred(): { promise: Promise<void>; resolve: () => void } {
 const live: [what: string, content: string | undefined][] = [
   ["a process that lives", undefined],
   ["a process of another host", `${TOKEN} ${DEAD} 1 another.host ${place}\n`],
-  ["a process of a container with the host's name", `${TOKEN} ${DEAD} 1 ${host} ${place.replace(/.$/, "7]")}\n`],
+  ["a process of a container with the host's name", `${TOKEN} ${DEAD} 1 ${host} ${place.replace("]", "7]")}\n`],
+  ["a process of another time namespace", `${TOKEN} ${process.pid} 1 ${host} ${place.replace(/.$/, "7]")}\n`],
   ["a process of another boot, or of a machine of the same name", `${TOKEN} ${DEAD} 1 ${host} 0${place}\n`],
   ["a process of who knows where", `${TOKEN} ${DEAD} 1 ${host} another\n`],
   ["a process that does not say where it is", `${TOKEN} ${DEAD} 1 ${host}\n`],
@@ -111,7 +116,7 @@ for (const [what, content] of live) {
     await (content === undefined ? begin : other);
     const before = await readFile(path, "latin1");
     await assert.rejects(
-      withFileLock(path, () => assert.fail("ran"), 60),
+      withFileLock(path, () => assert.fail("ran"), { patience: 60 }),
       /holds .*lock; if there is no such process, remove the file/,
     );
     assert.equal(await readFile(path, "latin1"), before);
@@ -120,15 +125,85 @@ for (const [what, content] of live) {
   });
 }
 
+/** What a process sees of itself, and of others by number, in a folder that stands for /proc. */
+interface Seen {
+  readonly self?: string;
+  readonly pids?: string;
+  readonly times?: string | undefined;
+  readonly numbers?: string;
+  /** State and start. */
+  readonly stat?: string;
+}
+
+let procs = 0;
+async function makeProc(seen: Seen = {}): Promise<string> {
+  const number = String(process.pid);
+  const { self = number, pids = "pid:[1]", times = "time:[1]", numbers = number, stat = "S 5000" } = seen;
+  const proc = join(folder, `proc${procs++}`);
+  await mkdir(join(proc, "sys/kernel/random"), { recursive: true });
+  await writeFile(join(proc, "sys/kernel/random/boot_id"), "0601c105-4e59-45b2-9902-caeccc48802d\n");
+  await mkdir(join(proc, self, "ns"), { recursive: true });
+  await symlink(self, join(proc, "self"));
+  await symlink(pids, join(proc, "self/ns/pid"));
+  if (times !== "") await symlink(times, join(proc, "self/ns/time"));
+  await writeFile(join(proc, "self/status"), `Name:\tnode\nNSpid:\t${numbers}\nThreads:\t9\n`);
+  const [state, start] = stat.split(" ");
+  await mkdir(join(proc, number), { recursive: true });
+  await writeFile(join(proc, number, "stat"), `${number} (a) b) ${state}${" 0".repeat(18)} ${start} 0\n`);
+  return proc;
+}
+
+/** Whether who sees `b` takes the lock that who sees `a` holds; both are this process. */
+async function isTaken(a: Seen, b: Seen): Promise<boolean> {
+  const proc = await makeProc(a);
+  const other = await makeProc(b);
+  return withFileLock(
+    path,
+    async () => {
+      const text = await readFile(path, "latin1");
+      const isFree = await withFileLock(path, async () => true, { proc: other, patience: 40 }).catch(() => false);
+      assert.equal(isFree || (await readFile(path, "latin1")) === text, true);
+      return isFree;
+    },
+    { proc },
+  );
+}
+
+test("a start that another time namespace shows, or another's /proc, makes nobody dead", async () => {
+  const outside = `${process.pid}1`;
+  for (const [what, a, b] of [
+    ["the same", {}, {}],
+    ["a time namespace that is ahead", {}, { times: "time:[2]", stat: "S 90005000" }],
+    ["a system that tells of none, and one that does", { times: "" }, { stat: "S 6000" }],
+    ["a number that is a zombie's outside", {}, { self: outside, stat: "Z 5000" }],
+    ["a number that is a stranger's outside", {}, { self: outside, stat: "S 7000" }],
+    ["a holder that saw the outside", { self: outside, stat: "S 7000" }, {}],
+    [
+      "a number that is the same outside, where all others are not",
+      {},
+      { numbers: `${process.pid}\t${process.pid}`, stat: "Z 7000" },
+    ],
+    ["another PID namespace", {}, { pids: "pid:[2]", stat: "S 7000" }],
+    ["a /proc that hides processes", {}, { stat: "? hidden" }],
+  ] as const) {
+    assert.equal(await isTaken(a, b), false, what);
+  }
+  // The same is certain where both see the same.
+  for (const stat of ["S 7000", "Z 5000", "X 5000"]) assert.equal(await isTaken({}, { stat }), true, stat);
+  assert.equal(await isTaken({ times: "" }, { times: "", stat: "S 7000" }), true);
+  assert.equal(await isTaken({ self: outside, stat: "S 7000" }, { stat: "Z 5000" }), true);
+});
+
 test("lets the file be if it is another's by the end of the task", async () => {
   const other = `${TOKEN} 1 1 another.host ${place}\n`;
   await withFileLock(path, () => writeFile(path, other));
   assert.equal(await readFile(path, "latin1"), other);
 });
 
-const here = await thisPlace();
+const here = await thisPlace("/proc");
 /** As it was before this machine started anew. */
-const earlier = formatPlace({ ...here, boot: "00000000-0000-4000-8000-000000000000", pids: here.pids ?? "pid:[1]" });
+const before = { ...here, boot: "00000000-0000-4000-8000-000000000000", pids: here.pids ?? "pid:[1]" };
+const earlier = formatPlace(before);
 const canTell = here.machine !== undefined && (await lookAtLock(folder))?.isLocal === true;
 const START = Date.now() / 1000 - uptime();
 
@@ -148,20 +223,20 @@ test("the lock of a process that ended with an earlier boot of this machine is r
 test("a lock of another boot is let be if it is newer than this one, or made by who does not say which machine it is", async () => {
   for (const [at, where] of [
     [(Date.now() / 1000 + START) / 2, earlier],
-    [START - 3600, earlier.split("/").slice(0, 2).join("/")],
-    [START - 3600, `${earlier.split("/").slice(0, 2).join("/")}/${"0".repeat(32)}`],
+    [START - 3600, formatPlace({ ...before, machine: undefined })],
+    [START - 3600, formatPlace({ ...before, machine: "0".repeat(32) })],
   ] as const) {
     await writeFile(path, `${TOKEN} ${DEAD} 1 ${host} ${where}\n`);
     await utimes(path, at, at);
     await assert.rejects(
-      withFileLock(path, () => assert.fail("ran"), 40),
+      withFileLock(path, () => assert.fail("ran"), { patience: 40 }),
       /holds .*lock; if there is no such process, remove the file/,
     );
   }
 });
 
 test("only the same machine, on a disk of its own, tells an earlier boot, and only by files older than this one", () => {
-  const now = { host: "h", boot: "b2", pids: "pid:[1]", machine: "a".repeat(32) };
+  const now = { host: "h", boot: "b2", pids: "pid:[1]", times: undefined, machine: "a".repeat(32) };
   const holder = { ...now, boot: "b1", pids: "pid:[2]" };
   const file = { changedAt: 1_000_000, isLocal: true };
   const clock = { startedAt: 2_000_000, now: 3_000_000 };
@@ -192,7 +267,8 @@ test("only the same machine, on a disk of its own, tells an earlier boot, and on
 
 test("a place is read as it is written, and nothing else is one", async () => {
   const whole = "0601c105-4e59-45b2-9902-caeccc48802d/pid:[4026531836]";
-  for (const text of ["-", whole, `${whole}/${"a".repeat(32)}`]) {
+  const timed = `${whole}/time:[4026531834]`;
+  for (const text of ["-", whole, `${whole}/${"a".repeat(32)}`, timed, `${timed}/${"a".repeat(32)}`]) {
     const place = parsePlace("h", text);
     assert.ok(place !== undefined);
     assert.equal(formatPlace(place), text);
@@ -203,12 +279,15 @@ test("a place is read as it is written, and nothing else is one", async () => {
     "another",
     `${whole}/`,
     `${whole}/x`,
+    `${whole}/time:1`,
+    `${timed}/time:[1]`,
+    `${whole}/${"a".repeat(32)}/time:[1]`,
     `${whole}/${"A".repeat(32)}`,
     "/pid:[1]",
     "b/pid:1",
   ]) {
     assert.equal(parsePlace("h", text), undefined, text);
   }
-  assert.ok(isSamePlace(here, await thisPlace()));
+  assert.ok(isSamePlace(here, await thisPlace("/proc")));
   assert.ok(!formatPlace(here).includes((await readFile("/etc/machine-id", "latin1").catch(() => "?")).trim() || "?"));
 });

@@ -4,7 +4,7 @@ import { createServer, type Socket } from "node:net";
 import { after, describe, it, mock } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { AbortHub } from "../../src/client/abort-hub.ts";
-import { type Outcome, type Race, race } from "../../src/client/dns-race.ts";
+import { type Loss, type Outcome, type Race, race } from "../../src/client/dns-race.ts";
 import { UdpReach } from "../../src/client/dns-reach.ts";
 import { DnsTransport, type DnsTransportOptions } from "../../src/client/transport-dns.ts";
 import { joinName, parseName, respond } from "../../src/dns/index.ts";
@@ -20,12 +20,29 @@ const GO4 = joinName(["go4", "org", "p1"], Z) ?? assert.fail("too long");
 const closers: (() => unknown)[] = [];
 after(() => Promise.all(closers.map((close) => close())));
 
+/** What a server, or something on the way, says by TCP in place of an answer: flags, and how many answers it claims to hold. */
+const FAILURES = {
+  servfail: [0x8182, 0],
+  refused: [0x8185, 0],
+  truncated: [0x8780, 0],
+  garbled: [0x8180, 9],
+} as const;
+
 interface Network {
   /** What is let through. */
   udp: "all" | "none";
-  tcp: "all" | "none" | "silent" | "servfail";
+  tcp: "all" | "none" | "silent" | keyof typeof FAILURES;
+  /** Milliseconds that a datagram takes. */
+  slowness: number;
   readonly asked: ("udp" | "tcp")[];
   readonly transport: DnsTransport;
+}
+
+/** A reply with the query's ID and question, and no OPT. */
+function failure(query: Uint8Array, which: keyof typeof FAILURES): Uint8Array {
+  const [flags, answers] = FAILURES[which];
+  const question = query.subarray(12, query.indexOf(0, 12) + 5);
+  return concatBytes(query.subarray(0, 2), u16(flags), u16(1), u16(answers), u16(0), u16(0), question);
 }
 
 /** A server behind a network that drops what a test wants. */
@@ -47,9 +64,7 @@ async function network(options: Partial<DnsTransportOptions> = {}): Promise<Netw
         input = input.slice(end);
         made.asked.push("tcp");
         if (made.tcp === "silent") continue;
-        const reply = truth(query);
-        const sent =
-          made.tcp === "servfail" ? concatBytes(query.subarray(0, 2), u16(0x8182), query.subarray(4)) : reply;
+        const sent = made.tcp === "all" || made.tcp === "none" ? truth(query) : failure(query, made.tcp);
         socket.write(concatBytes(u16(sent.length), sent));
       }
     });
@@ -61,10 +76,16 @@ async function network(options: Partial<DnsTransportOptions> = {}): Promise<Netw
   await new Promise<void>((resolve, reject) => udp.once("error", reject).bind(port, "127.0.0.1", resolve));
   udp.on("message", (message, from) => {
     made.asked.push("udp");
-    if (made.udp === "all") udp.send(truth(new Uint8Array(message)), from.port, from.address);
+    if (made.udp === "none") return;
+    const reply = truth(new Uint8Array(message));
+    setTimeout(() => !isClosed && udp.send(reply, from.port, from.address), made.slowness);
   });
+  let isClosed = false;
   closers.push(
-    () => udp.close(),
+    () => {
+      isClosed = true;
+      udp.close();
+    },
     () => {
       for (const socket of sockets) socket.destroy();
       server.close();
@@ -76,7 +97,7 @@ async function network(options: Partial<DnsTransportOptions> = {}): Promise<Netw
     tcpTimeout: 2000,
     ...options,
   });
-  const made: Network = { udp: "none", tcp: "all", asked: [], transport };
+  const made: Network = { udp: "none", tcp: "all", slowness: 0, asked: [], transport };
   return made;
 }
 
@@ -152,22 +173,102 @@ describe("a server that no datagram reaches", () => {
     assert.equal(net.asked.filter((way) => way === "udp").length, 4);
   });
 
-  it("is believed when it says by TCP that it fails", async () => {
-    const net = await network();
-    net.tcp = "servfail";
-    await assert.rejects(net.transport.query(GO4), refused(/:\d+ answers with SERVFAIL$/));
+  it("is believed when it says by TCP that it fails, once UDP has ended as well", async () => {
+    for (const [tcp, code, why] of [
+      ["servfail", "UNREACHABLE", /:\d+ answers with SERVFAIL$/],
+      ["refused", "REFUSED", /^the server 127\.0\.0\.1:\d+ refuses go4/],
+      ["truncated", "UNREACHABLE", /:\d+ sent a truncated reply by TCP$/],
+      ["garbled", "MALFORMED_MESSAGE", /^DNS reply: /],
+    ] as const) {
+      const net = await network();
+      net.tcp = tcp;
+      await assert.rejects(
+        net.transport.query(GO4),
+        (error) => isProofdnsError(error, code) && (why.test(error.message) || assert.fail(error.message)),
+      );
+      assert.deepEqual(net.asked.sort(), ["tcp", "udp", "udp"], tcp);
+    }
+  });
+
+  it("takes nothing from an answer by UDP that is on its way, whatever comes by TCP", async () => {
+    for (const tcp of ["servfail", "refused", "truncated", "garbled", "none", "silent"] as const) {
+      const net = await network({ timeouts: [40, 2000] });
+      Object.assign(net, { udp: "all", slowness: 120, tcp });
+      const { kind, transport } = await net.transport.query(GO4);
+      assert.deepEqual([kind, transport], ["txt", "udp"], tcp);
+    }
+  });
+
+  it("is asked by UDP beside a TCP that was the way and now stalls, or fails, for all that are waiting", async () => {
+    for (const tcp of ["silent", "none", "refused", "servfail", "garbled"] as const) {
+      const net = await network({ timeouts: [60, 120], tcpTimeout: 5000 });
+      await net.transport.query(GO4);
+      assert.equal((await net.transport.query(GO4)).transport, "tcp");
+      Object.assign(net, { udp: "all", tcp });
+      net.asked.length = 0;
+      const replies = await Promise.all(Array.from({ length: 20 }, () => net.transport.query(GO4)));
+      assert.ok(replies.every(({ kind, transport }) => kind === "txt" && transport === "udp"));
+      net.asked.length = 0;
+      assert.equal((await net.transport.query(GO4)).transport, "udp");
+      assert.deepEqual(net.asked, ["udp"]);
+    }
+  });
+
+  it("is asked by TCP alone where that is wanted, however slow it is", async () => {
+    const net = await network({ tcpTimeout: 1300 });
+    await net.transport.query(GO4);
+    net.udp = "all";
+    net.asked.length = 0;
+    net.tcp = "silent";
+    await assert.rejects(net.transport.query(GO4, { tcp: true }), refused(/did not answer by TCP within 1300 ms$/));
+    assert.deepEqual(net.asked, ["tcp"]);
+  });
+
+  it("counts as unreachable where TCP was the way and all is silent, though UDP might be waited for longer", async () => {
+    const net = await network({ timeouts: [60, 5000], tcpTimeout: 1200 });
+    await net.transport.query(GO4);
+    net.tcp = "silent";
+    mock.timers.enable({ apis: ["setTimeout"] });
+    try {
+      const asking = assert.rejects(net.transport.query(GO4), refused(/:\d+ did not answer by TCP within 1200 ms$/));
+      for (let time = 0; time < 4500; time += 100) {
+        mock.timers.tick(100);
+        await new Promise(setImmediate);
+      }
+      await asking;
+    } finally {
+      mock.timers.reset();
+    }
+  });
+
+  it("is not asked anew by a transport that is closed", async () => {
+    const net = await network({ tcpTimeout: 5000 });
+    await net.transport.query(GO4);
+    net.tcp = "silent";
+    net.asked.length = 0;
+    const asking = net.transport.query(GO4);
+    while (!net.asked.includes("tcp")) await sleep(5);
+    net.transport.close();
+    await assert.rejects(asking, refused(/closed the TCP connection without a reply$/));
+    assert.deepEqual(net.asked, ["tcp"]);
+    await assert.rejects(net.transport.query(GO4, { tcp: true }), refused(/the transport is closed$/));
   });
 
   it("is left when told to, by either way", async () => {
-    const net = await network({ timeouts: [30, 5000], tcpTimeout: 5000 });
-    net.tcp = "silent";
-    const controller = new AbortController();
-    const asking = net.transport.query(GO4, { signal: controller.signal });
-    while (!net.asked.includes("tcp")) await sleep(5);
-    controller.abort(new Error("enough"));
-    await assert.rejects(asking, /enough/);
     const held = (): number => process.getActiveResourcesInfo().filter((what) => /Timeout/.test(what)).length;
-    assert.ok(held() <= 1, "a timer is left");
+    for (const begins of ["udp", "tcp"] as const) {
+      const net = await network({ timeouts: [30, 5000], tcpTimeout: 5000 });
+      if (begins === "tcp") await net.transport.query(GO4);
+      net.tcp = "silent";
+      net.asked.length = 0;
+      const controller = new AbortController();
+      const asking = net.transport.query(GO4, { signal: controller.signal });
+      while (!net.asked.includes("tcp")) await sleep(5);
+      assert.equal(net.asked[0], begins);
+      controller.abort(new Error("enough"));
+      await assert.rejects(asking, /enough/);
+      assert.ok(held() <= 1, "a timer is left");
+    }
   });
 });
 
@@ -189,9 +290,9 @@ describe("what is known of UDP", () => {
   });
 });
 
-describe("a question that is asked by UDP and TCP", () => {
+describe("a question that is asked in two ways", () => {
   const hub = new AbortHub();
-  const silence = (why: string): Outcome<string> => ({ silence: new ProofdnsError("UNREACHABLE", why) });
+  const loss = (why: string, isReply = false): Loss => ({ error: new ProofdnsError("UNREACHABLE", why), isReply });
   interface Way {
     readonly promise: Promise<Outcome<string>>;
     readonly resolve: (outcome: Outcome<string>) => void;
@@ -207,99 +308,135 @@ describe("a question that is asked by UDP and TCP", () => {
   };
   /** A race in the hands of a test. */
   const begin = (options: Partial<Race<string>> = {}) => {
-    const udp = way();
-    const tcp = way();
+    const first = way();
+    const second = way();
     const events: string[] = [];
-    let onTry: (tries: number) => void = () => {};
+    let beginSecond: () => void = () => {};
     let ended: AbortSignal | undefined;
     const result = race<string>({
-      udp: (tried, signal) => {
-        onTry = tried;
+      first: (other, signal) => {
+        beginSecond = other;
         ended = signal;
-        return udp.promise;
+        return first.promise;
       },
-      tcp: () => {
-        events.push("tcp");
-        return tcp.promise;
+      second: () => {
+        events.push("second");
+        return second.promise;
       },
-      tcpAt: 1,
-      leastTcpTime: 20,
-      merge: (one, other) => new ProofdnsError("UNREACHABLE", `${one.message} + ${other?.message}`),
+      isFirstReplyFinal: true,
+      leastTime: 20,
+      explain: (one, other) =>
+        new ProofdnsError("UNREACHABLE", `${one?.error.message ?? "-"} + ${other?.error.message ?? "-"}`),
       signal: undefined,
       hub,
       ...options,
     });
     result.catch(() => {});
-    return { udp, tcp, events, result, tries: (n: number) => onTry(n), isEnded: () => ended?.aborted === true };
+    return { first, second, events, result, beginSecond: () => beginSecond(), isEnded: () => ended?.aborted === true };
   };
 
-  it("is not asked by TCP before its turn, and once only", async () => {
+  it("is not asked in the second before its turn, and once only", async () => {
     const r = begin();
-    r.tries(0);
+    await sleep(0);
     assert.deepEqual(r.events, []);
-    for (const n of [1, 2, 3]) r.tries(n);
-    assert.deepEqual(r.events, ["tcp"]);
-    r.udp.resolve({ value: "u" });
-    assert.deepEqual(await r.result, { value: "u", isUdpSilent: false });
+    for (let i = 0; i < 3; i++) r.beginSecond();
+    assert.deepEqual(r.events, ["second"]);
+    r.first.resolve({ value: "f" });
+    assert.deepEqual(await r.result, { value: "f", isFirstSilent: false });
     assert.ok(r.isEnded());
-    r.tries(1);
-    assert.deepEqual(r.events, ["tcp"]);
+    r.beginSecond();
+    assert.deepEqual(r.events, ["second"]);
   });
 
-  it("has the answer that comes first, and knows whether UDP was silent", async () => {
-    const first = begin();
-    first.tries(1);
-    first.tcp.resolve({ value: "t" });
-    assert.deepEqual(await first.result, { value: "t", isUdpSilent: true });
-    assert.ok(first.isEnded());
-    const late = begin();
-    late.udp.resolve(silence("u"));
-    await sleep(0);
-    assert.deepEqual(late.events, ["tcp"]);
-    late.tcp.resolve({ value: "t" });
-    assert.deepEqual(await late.result, { value: "t", isUdpSilent: true });
-  });
-
-  it("waits for UDP where TCP is silent, and for TCP where UDP says so", async () => {
-    const patient = begin();
-    patient.tries(1);
-    patient.tcp.resolve(silence("t"));
-    await sleep(0);
-    patient.udp.resolve({ value: "u" });
-    assert.equal((await patient.result).value, "u");
-    const sent = begin({ udp: async () => "tcp", leastTcpTime: 0 });
-    await sleep(30);
-    sent.tcp.resolve({ value: "t" });
-    assert.deepEqual(await sent.result, { value: "t", isUdpSilent: false });
-  });
-
-  it("fails with both reasons, in whichever order they come, or when the time is over", async () => {
-    for (const order of ["udp", "tcp"] as const) {
-      const r = begin();
-      r.tries(1);
-      r[order].resolve(silence(order));
+  it("has the answer that comes first, and knows whether the first way was silent", async () => {
+    const quick = begin();
+    quick.beginSecond();
+    quick.second.resolve({ value: "s" });
+    assert.deepEqual(await quick.result, { value: "s", isFirstSilent: true });
+    assert.ok(quick.isEnded());
+    for (const [outcome, isFirstSilent] of [
+      [loss("f"), true],
+      [loss("f", true), false],
+      ["left", false],
+    ] as const) {
+      const late = begin({ isFirstReplyFinal: false });
+      late.first.resolve(outcome);
       await sleep(0);
-      r[order === "udp" ? "tcp" : "udp"].resolve(silence(order === "udp" ? "tcp" : "udp"));
-      await assert.rejects(r.result, /^ProofdnsError: udp \+ tcp$/);
+      assert.deepEqual(late.events, ["second"]);
+      late.second.resolve({ value: "s" });
+      assert.deepEqual(await late.result, { value: "s", isFirstSilent });
     }
-    const r = begin();
-    r.udp.resolve(silence("udp"));
-    await assert.rejects(r.result, /udp \+ undefined$/);
-    assert.ok(r.isEnded());
   });
 
-  it("fails at once with what is no silence, of either way", async () => {
-    for (const which of ["udp", "tcp"] as const) {
-      const r = begin();
-      r.tries(1);
-      r[which].reject(new ProofdnsError("REFUSED", `${which} refuses`));
-      await assert.rejects(r.result, { code: "REFUSED" });
+  it("waits for each way, whatever has come by the other, and as long as it takes where that has left it", async () => {
+    for (const outcome of [loss("x"), loss("x", true), "left"] as const) {
+      for (const [one, other] of [
+        ["first", "second"],
+        ["second", "first"],
+      ] as const) {
+        const r = begin({ leastTime: 1000 });
+        r.beginSecond();
+        r[one].resolve(outcome);
+        await sleep(0);
+        assert.ok(!r.isEnded());
+        r[other].resolve({ value: other });
+        assert.equal((await r.result).value, other);
+      }
+    }
+    const sent = begin({ leastTime: 0 });
+    sent.first.resolve("left");
+    await sleep(30);
+    sent.second.resolve({ value: "s" });
+    assert.deepEqual(await sent.result, { value: "s", isFirstSilent: false });
+  });
+
+  it("fails with what came of both, in whichever order it comes, or when the time is over", async () => {
+    for (const isReply of [false, true]) {
+      for (const order of ["first", "second"] as const) {
+        const r = begin();
+        r.beginSecond();
+        r[order].resolve(loss(order, isReply));
+        await sleep(0);
+        assert.ok(!r.isEnded());
+        const other = order === "first" ? "second" : "first";
+        r[other].resolve(loss(other, isReply));
+        await assert.rejects(r.result, /^ProofdnsError: first \+ second$/);
+      }
+      const r = begin({ isFirstReplyFinal: false });
+      r.first.resolve(loss("first", isReply));
+      await assert.rejects(r.result, /first \+ -$/);
       assert.ok(r.isEnded());
     }
-    const sent = begin({ udp: async () => "tcp" });
+    for (const isEarly of [false, true]) {
+      const sent = begin();
+      sent.beginSecond();
+      if (isEarly) sent.second.resolve(loss("second", true));
+      await sleep(0);
+      sent.first.resolve("left");
+      if (!isEarly) sent.second.resolve(loss("second", true));
+      await assert.rejects(sent.result, /- \+ second$/);
+    }
+  });
+
+  it("fails at once with a reply of the first that is final, unless the second has begun", async () => {
+    const r = begin();
+    r.first.resolve(loss("first", true));
+    await assert.rejects(r.result, /first \+ -$/);
+    assert.deepEqual(r.events, []);
+    const silent = begin();
+    silent.first.resolve(loss("first"));
     await sleep(0);
-    sent.tcp.resolve(silence("t"));
-    await assert.rejects(sent.result, /^ProofdnsError: t$/);
+    assert.deepEqual(silent.events, ["second"]);
+  });
+
+  it("fails at once with what no network does", async () => {
+    for (const which of ["first", "second"] as const) {
+      const r = begin();
+      r.beginSecond();
+      r[which].reject(new TypeError(`${which} is wrong`));
+      await assert.rejects(r.result, TypeError);
+      assert.ok(r.isEnded());
+    }
   });
 
   it("ends with its signal, also with one that has ended before", async () => {
@@ -308,7 +445,7 @@ describe("a question that is asked by UDP and TCP", () => {
     controller.abort(new Error("enough"));
     await assert.rejects(r.result, /enough/);
     assert.ok(r.isEnded());
-    const never = begin({ signal: AbortSignal.abort(new Error("before")), udp: () => assert.fail("asked") });
+    const never = begin({ signal: AbortSignal.abort(new Error("before")), first: () => assert.fail("asked") });
     await assert.rejects(never.result, /before/);
   });
 });

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { createServer } from "node:https";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, createServer as createTcpServer, type Socket } from "node:net";
 import { after, before, describe, it } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { parseTransport } from "../../src/client/transport-system.ts";
 import { fetchGoMod, makeWebFetch, WebProxies } from "../../src/go/index.ts";
@@ -76,6 +77,17 @@ describe("the proxies of the environment", () => {
       ["2001:db8::1", ["[2001:db8::1]:1"], ["[2001:db8::2]"]],
       ["[2001:db8::1]:443", ["[2001:db8::1]"], ["[2001:db8::1]:444"]],
       ["0.0.0.1", [], ["10.0.0.1", "a.0.0.0.1.example"]],
+      ["::/0", ["[2001:db8::5]", "[::2]"], ["10.0.0.1", "[::ffff:10.0.0.1]"]],
+      ["0.0.0.0/0", ["10.0.0.1", "[::ffff:10.0.0.1]"], ["[2001:db8::5]"]],
+      ["::ffff:10.0.0.0/104", ["10.9.9.9", "[::ffff:10.9.9.9]"], ["11.0.0.1", "[2001:db8::5]"]],
+      ["::ffff:10.0.0.1", ["10.0.0.1"], ["10.0.0.2"]],
+      // No form of an address but the usual one is one.
+      ["10.1,0xa.0.0.1,167772161", [], ["10.0.0.1"]],
+      ["2001:DB8:0::1", ["[2001:db8::1]"], ["[2001:db8::2]"]],
+      // What stands behind a name makes it another, though a URL would end there.
+      ["a.example/,b.example#x,c.example?,@d.example,e.example%2f", [], "abcde".split("").map((x) => `${x}.example`)],
+      ["bücher.example/,bücher.example#,bücher.example?x", [], ["xn--bcher-kva.example"]],
+      ["2001:db8::1%eth0,[2001:db8::1%25eth0],::ffff:0:0/90", [], ["[2001:db8::1]", "10.0.0.1"]],
       // What makes no sense excepts nothing.
       [",,:443,[]:443,*.,.,10.0.0.0/33,10.0.0/8,a/b,http://a.example,[a.example,a.example:1:2", [], ["a.example"]],
     ];
@@ -84,6 +96,17 @@ describe("the proxies of the environment", () => {
       for (const host of through)
         assert.equal(urlOf({ ...both, NO_PROXY }, `https://${host}/`), "https://tls.test", host);
     }
+  });
+
+  it("are refused for http where whoever asks a program of CGI may have named them", () => {
+    for (const name of ["HTTP_PROXY", "http_proxy"]) {
+      const env = { [name]: "http://hidden.test", HTTPS_PROXY: "http://tls.test", REQUEST_METHOD: "GET" };
+      const why = new RegExp(`^${name}: it is refused where REQUEST_METHOD is set, .*; unset one of the two$`);
+      assert.throws(() => urlOf(env, "http://a.example"), malformed(why));
+      assert.equal(urlOf(env, "https://a.example"), "http://tls.test");
+      assert.equal(urlOf({ ...env, REQUEST_METHOD: "" }, "http://a.example"), "http://hidden.test");
+    }
+    assert.equal(urlOf({ REQUEST_METHOD: "GET" }, "http://a.example"), undefined);
   });
 
   it("that make no sense are one sentence, which shows no password, where they would be asked and nowhere else", () => {
@@ -100,6 +123,11 @@ describe("the proxies of the environment", () => {
       ["user:1#hidden@proxy.test", /"…@proxy\.test" has an @ behind its host/],
       ["http://user:hidden%zz@proxy.test", /a % in its user name or password that begins no byte/],
       ["http://a b", /is no URL/],
+      // Else the host `http` would be asked, or one that someone forgot to write.
+      ["http:/proxy.test:1", /"http:\/proxy\.test:1" is no URL of a proxy/],
+      ["http:/user:hidden@proxy.test:1", /"…@proxy\.test:1" is no URL/],
+      ["https:/proxy.test", /is no URL/],
+      ["http:///proxy.test", /is no URL/],
       ["\u001b[2J", /^HTTPS_PROXY: "\ufffd\[2J" is no URL/],
     ] as const) {
       const env = { HTTPS_PROXY };
@@ -219,19 +247,41 @@ describe("fetching through a proxy", () => {
     proxy.refusal = undefined;
   });
 
-  it("ends when it is told to, and keeps no process alive that waits for a silent proxy", async () => {
+  it("ends when it is told to, and keeps no process alive that waits for who is silent", async () => {
     proxy.refusal = "silence";
+    const sockets = new Set<Socket>();
+    const serve = async (onConnection: (socket: Socket) => void): Promise<number> => {
+      const server = createTcpServer((socket) => {
+        sockets.add(socket.on("error", () => {}));
+        onConnection(socket);
+      });
+      after(() => server.close());
+      await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+      return (server.address() as AddressInfo).port;
+    };
+    // Silent where TLS is to begin: in the tunnel, before the proxy, and without one.
+    const silent = await serve((socket) => socket.resume());
+    const opened = await serve((socket) => socket.once("data", () => socket.write("HTTP/1.1 200 OK\r\n\r\n")));
+    const urls: readonly (readonly [Env, string])[] = [
+      [env(), "https://a.test/"],
+      [env(), "http://a.test/"],
+      [{ HTTPS_PROXY: `http://127.0.0.1:${opened}` }, "https://a.test/"],
+      [{ HTTPS_PROXY: `https://127.0.0.1:${silent}` }, "https://a.test/"],
+      [{ HTTP_PROXY: `https://127.0.0.1:${silent}` }, "http://a.test/"],
+      [{ HTTPS_PROXY: "http://x.test" }, `https://127.0.0.1:${silent}/`],
+    ];
     const program = `
       import { makeWebFetch } from ${JSON.stringify(new URL("../../src/go/web-proxy.ts", import.meta.url).href)};
-      const ask = makeWebFetch(process.env);
-      for (const url of ["https://a.test/", "http://a.test/"]) {
+      await Promise.all(${JSON.stringify(urls)}.map(async ([env, url]) => {
+        const ask = makeWebFetch(env);
         const controller = new AbortController();
         setTimeout(() => controller.abort(new Error("enough")), 200);
         await ask(url, { signal: controller.signal }).catch((error) => console.log(error.message));
-      }`;
+      }));
+      // The limits of what is silent are of seconds.
+      setTimeout(() => process.exit(9), 3000).unref();`;
     const child = spawn(process.execPath, ["--import", "tsx", "--input-type=module", "--eval", program], {
       cwd: fileURLToPath(new URL("../..", import.meta.url)),
-      env: { ...process.env, ...env() },
       stdio: ["ignore", "pipe", "inherit"],
       timeout: 60_000,
     });
@@ -241,7 +291,34 @@ describe("fetching through a proxy", () => {
     });
     const code = await new Promise((resolve) => child.once("close", resolve));
     proxy.refusal = undefined;
-    assert.deepEqual([code, printed], [0, "enough\nenough\n"]);
+    for (const socket of sockets) socket.destroy();
+    assert.deepEqual([code, printed], [0, "enough\n".repeat(urls.length)]);
+  });
+
+  it("lets others go on with what one has given up", async () => {
+    const ask = secure();
+    const controller = new AbortController();
+    const given = ask("https://localhost./1", { signal: controller.signal });
+    const kept = ask("https://localhost./2");
+    controller.abort(new Error("enough"));
+    await assert.rejects(given, /enough/);
+    assert.equal(await (await kept).text(), "localhost./2 -");
+    assert.equal(await (await ask("https://localhost./3")).text(), "localhost./3 -");
+    // Who comes in the moment in which what nobody waits for is ended is not ended with it.
+    for (const url of ["https://localhost./4", "http://a.test/4"]) {
+      const anew = secure();
+      const stop = new AbortController();
+      proxy.refusal = "silence";
+      proxy.asked.length = 0;
+      const left = anew(url, { signal: stop.signal });
+      while (!proxy.asked.some((line) => line.includes(new URL(url).host))) await sleep(2);
+      stop.abort(new Error("enough"));
+      const next = left.catch(() => {
+        proxy.refusal = undefined;
+        return anew(url);
+      });
+      assert.match(await (await next).text(), /\/4/);
+    }
   });
 
   it("is the platform's own where there is no proxy, and refuses what is no URL where there is one", async () => {
