@@ -1,15 +1,23 @@
 import { basename, dirname, join, resolve } from "node:path";
-import { inspectBinary, isPlatformFolder, matchesPrefixPatterns, parseModuleList } from "../go/index.ts";
+import {
+  inspectBinary,
+  isPlatformFolder,
+  lineOfMalformed,
+  type ModuleList,
+  matchesPrefixPatterns,
+  parseModuleList,
+} from "../go/index.ts";
 import { printable } from "../input/printable.ts";
 import { decodeUtf8 } from "../vindex/bytes.ts";
 import { isProofdnsError, ProofdnsError } from "../vindex/error.ts";
 import { isModulePath } from "../vindex/module-path.ts";
-import { entriesOf, isFile, statOf } from "./folder.ts";
-import type { CheckItem, Inputs, Skipped } from "./item.ts";
+import { entriesOf, isListedFile, statOf } from "./folder.ts";
+import type { CheckItem, Inputs, Place, Skipped } from "./item.ts";
 import { ItemCollector } from "./item-collector.ts";
 import { collectList } from "./list.ts";
 import { collectProgram } from "./program.ts";
 import { collectGoMod, collectGoWork } from "./project.ts";
+import { searchProjects } from "./search.ts";
 import { findWorkspace, namedWorkspace, readWorkspace, type Workspace } from "./workspace.ts";
 
 /** What inputs are read, and which of what they name is wanted. */
@@ -35,12 +43,6 @@ const MAX_LIST_BYTES = 32 * 2 ** 20;
 const MAX_ODD_LINES = 500;
 /** Most files of one folder that are looked at. */
 const MAX_FILES = 20_000;
-/** Most folders that are searched for modules. */
-const MAX_FOLDERS = 20_000;
-/** Deepest folder that is searched. */
-const MAX_DEPTH = 8;
-/** Folders that the go command passes over, and those of other tools that hold whole trees. */
-const PASSED_OVER = /^(?:[._].*|vendor|node_modules|testdata)$/;
 
 /**
  * Reads all inputs. What is wrong with one of them is a problem in the result, and the others are read.
@@ -57,6 +59,10 @@ class InputReader {
   readonly #collector: ItemCollector;
   readonly #options: InputOptions;
   readonly #workspaces = new Map<string, Promise<Workspace>>();
+  /** The go.work that counts in each folder that was looked at. */
+  readonly #goWorks = new Map<string, string | undefined>();
+  /** Where errors lie that are of a file, whatever named it. */
+  readonly #places = new WeakMap<ProofdnsError, Place>();
 
   constructor(collector: ItemCollector, options: InputOptions) {
     this.#collector = collector;
@@ -68,7 +74,17 @@ class InputReader {
       await read();
     } catch (error) {
       if (!isProofdnsError(error)) throw error;
-      this.#collector.addProblem(input, error);
+      this.#collector.addProblem(input, error, this.#places.get(error));
+    }
+  }
+
+  /** What is wrong with a file is noted to be of it, with its line. */
+  async #in<T>(file: string, read: () => Promise<T>): Promise<T> {
+    try {
+      return await read();
+    } catch (error) {
+      if (isProofdnsError(error)) this.#places.set(error, { file, line: lineOfMalformed(error) });
+      throw error;
     }
   }
 
@@ -95,7 +111,7 @@ class InputReader {
       const at = input.indexOf("@");
       if (at > 0 && isModulePath(input.slice(0, at))) {
         const argument = this.#options.inputs.indexOf(input) + 1;
-        return collectList(this.#collector, parseModuleList(input, "argument"), { argument });
+        return collectList(this.#collector, listOfOne(input.slice(0, at), input.slice(at + 1)), { argument });
       }
       throw new ProofdnsError(
         "MALFORMED_INPUT",
@@ -126,7 +142,7 @@ class InputReader {
       reason: "no-build-info",
       detail: `not a Go binary: ${reason}${reason.startsWith("it is no executable") ? "; a list of modules is read from stdin, with -" : ""}`,
       isIndirect: false,
-      places: [],
+      places: [{ file: input, line: undefined }],
     });
   }
 
@@ -152,23 +168,26 @@ class InputReader {
   }
 
   async #goMod(file: string): Promise<void> {
-    const work = await findWorkspace(dirname(resolve(file)), this.#options.goWork);
-    await collectGoMod(this.#collector, file, work === undefined ? undefined : await this.#workspace(work));
+    const work = await findWorkspace(dirname(resolve(file)), this.#options.goWork, this.#goWorks);
+    const workspace = work === undefined ? undefined : await this.#workspace(work);
+    await this.#in(file, () => collectGoMod(this.#collector, file, workspace));
   }
 
   async #goWork(file: string): Promise<void> {
-    await collectGoWork(this.#collector, await this.#workspace(file));
+    const workspace = await this.#workspace(file);
+    await this.#in(file, () => collectGoWork(this.#collector, workspace));
   }
 
   /** A workspace, read once. A module of it that cannot be read is a problem. */
   #workspace(file: string): Promise<Workspace> {
-    let workspace = this.#workspaces.get(file);
+    const key = resolve(file);
+    let workspace = this.#workspaces.get(key);
     if (workspace === undefined) {
-      workspace = readWorkspace(file).then((read) => {
+      workspace = this.#in(file, () => readWorkspace(file)).then((read) => {
         for (const { input, error, place } of read.problems) this.#collector.addProblem(input, error, place);
         return read;
       });
-      this.#workspaces.set(file, workspace);
+      this.#workspaces.set(key, workspace);
     }
     return workspace;
   }
@@ -176,40 +195,23 @@ class InputReader {
   /** A project; else all projects below, and all Go binaries in it. */
   async #folder(folder: string): Promise<void> {
     if (await this.#project(folder)) return;
-    const projects = await this.#projectsBelow(folder);
-    for (const project of projects) await this.attempt(project, async () => void (await this.#project(project)));
+    const { goWorks, goMods, unsearched } = await searchProjects(folder);
+    for (const error of unsearched) this.#collector.addProblem(folder, error);
+    const wanted = goWorks.filter((file) => this.#isWorkspaceWanted(file));
+    const used = new Set<string>();
+    for (const file of wanted) {
+      await this.attempt(file, async () => {
+        for (const goMod of (await this.#workspace(file)).goModFiles) used.add(goMod);
+        await this.#goWork(file);
+      });
+    }
+    for (const file of goMods) if (!used.has(resolve(file))) await this.attempt(file, () => this.#goMod(file));
     const programs = await this.#programsIn(folder);
-    if (projects.length + programs > 0) return;
+    if (wanted.length + goMods.length + unsearched.length + programs > 0) return;
     throw new ProofdnsError(
       "MALFORMED_INPUT",
       `nothing to check in ${printable(folder)}: it has no go.mod, no go.work and no Go binary`,
     );
-  }
-
-  async #projectsBelow(folder: string): Promise<string[]> {
-    const found: string[] = [];
-    let level = [folder];
-    let seen = 0;
-    for (let depth = 0; depth < MAX_DEPTH && level.length > 0; depth++) {
-      const next: string[] = [];
-      for (const parent of level) {
-        // Symbolic links are not followed here: they lead in circles.
-        for (const entry of await entriesOf(parent, depth > 0)) {
-          if (!entry.isDirectory() || PASSED_OVER.test(entry.name)) continue;
-          if (++seen > MAX_FOLDERS) {
-            this.#collector.addRemark(`${printable(folder)}: only the first ${MAX_FOLDERS} folders were searched`);
-            return found;
-          }
-          const path = join(parent, entry.name);
-          const work = join(path, "go.work");
-          const isProject =
-            (await isFile(join(path, "go.mod"))) || (this.#isWorkspaceWanted(work) && (await isFile(work)));
-          (isProject ? found : next).push(path);
-        }
-      }
-      level = next;
-    }
-    return found.sort();
   }
 
   /** Number of Go binaries found, those that could not be read too. */
@@ -220,18 +222,23 @@ class InputReader {
     let others = 0;
     for (const name of names.slice(0, MAX_FILES)) {
       const file = join(folder, name);
-      // As `go version DIR` does: a link counts as what it leads to.
-      if (!(await isFile(file))) continue;
       await this.attempt(file, async () => {
+        // As `go version DIR` does: a link counts as what it leads to. What it is must be known to be passed over.
         programs++;
+        if (!(await isListedFile(file))) {
+          programs--;
+          return;
+        }
         if ((await this.#program(file, withDeps)) === undefined) return;
         programs--;
         others++;
       });
     }
     const where = printable(folder);
-    if (names.length > MAX_FILES)
-      this.#collector.addRemark(`${where}: only the first ${MAX_FILES} files were looked at`);
+    if (names.length > MAX_FILES) {
+      const why = `only the first ${MAX_FILES} files were looked at, and there are more; name the programs in it one by one`;
+      this.#collector.addProblem(folder, new ProofdnsError("MALFORMED_INPUT", `${where}: ${why}`));
+    }
     if (programs > 0 && others > 0) {
       this.#collector.addRemark(`${where}: ${others} ${others === 1 ? "file is" : "files are"} no Go binary`);
     }
@@ -243,15 +250,15 @@ class InputReader {
     return programs;
   }
 
-  /** Names in a folder and, of programs for other platforms, those in its folders like `windows_amd64`. */
+  /** Names of files and links in a folder and, of programs for other platforms, in its folders like `windows_amd64`. */
   async #namesIn(folder: string): Promise<string[]> {
-    const entries = await entriesOf(folder, false);
-    const names = entries.map(({ name }) => name);
+    const entries = await entriesOf(folder);
+    const names = entries.filter((entry) => !entry.isDirectory()).map(({ name }) => name);
     for (const entry of entries) {
       if (!entry.isDirectory() || !isPlatformFolder(entry.name)) continue;
       const path = join(folder, entry.name);
       await this.attempt(path, async () => {
-        for (const { name } of await entriesOf(path, false)) names.push(join(entry.name, name));
+        for (const one of await entriesOf(path)) if (!one.isDirectory()) names.push(join(entry.name, one.name));
       });
     }
     return names.sort();
@@ -259,7 +266,7 @@ class InputReader {
 
   /** Undefined for a Go binary, which was read; else half a sentence about why it is none. */
   async #program(file: string, withDeps: boolean): Promise<string | undefined> {
-    const { info, reason } = await inspectBinary(file);
+    const { info, reason } = await this.#in(file, () => inspectBinary(file));
     if (info === undefined) return reason;
     collectProgram(this.#collector, file, info, { withDeps });
     return undefined;
@@ -296,6 +303,12 @@ class InputReader {
   }
 }
 
+/** What stands in an argument; a version that is none is refused where it is read. */
+function listOfOne(path: string, version: string): ModuleList {
+  const unsaid = { sum: undefined, goModSum: undefined, isMain: false, isIndirect: undefined, replace: undefined };
+  return { kind: "lines", modules: [{ path, version, ...unsaid, line: 1 }], goVersions: [] };
+}
+
 /** Leaves out what is not wanted; what is ignored is said. */
 function choose(inputs: Inputs, options: InputOptions): Inputs {
   const { isDirectWanted = false, isIndirectWanted = false } = options;
@@ -314,5 +327,8 @@ function choose(inputs: Inputs, options: InputOptions): Inputs {
     const detail = "ignored by --ignore";
     skipped.push({ name: path, version: current?.text, reason: "ignored", detail, isIndirect, places });
   }
-  return { ...inputs, items, skipped };
+  const isNoneLeft = !isAllWanted && inputs.items.length > 0 && !inputs.items.some(isWanted);
+  const [option, other] = isIndirectWanted ? ["indirect", "direct"] : ["direct", "indirect"];
+  const leftOut = `nothing is required ${option}ly: --${option} left out all that is ${other}, ${inputs.items.length} of it`;
+  return { ...inputs, items, skipped, remarks: isNoneLeft ? [...inputs.remarks, leftOut] : inputs.remarks };
 }

@@ -1,4 +1,4 @@
-import type { ListedModule, ModuleList } from "../go/index.ts";
+import { isImportPath, type ListedModule, type ModuleList } from "../go/index.ts";
 import { printable } from "../input/printable.ts";
 import { ProofdnsError } from "../vindex/error.ts";
 import { parseVersion } from "../vindex/version.ts";
@@ -17,7 +17,10 @@ export function collectList(collector: ItemCollector, list: ModuleList, from: No
     const isIndirect = isBinary ? !module.isMain : module.isIndirect === true;
     const { path, version } = module;
     const why = whyNot(list, module);
-    if (why !== undefined || version === undefined) {
+    if ((why !== undefined || version === undefined) && !isImportPath(path)) {
+      // Passed over it would read as a module that nobody need ask for, and it may be the message of a program that failed.
+      refuse(collector, place, `"${printable(path, 100)}" is not the path of a module, nor of a main module`);
+    } else if (why !== undefined || version === undefined) {
       collector.skip({ name: path, version, ...(why ?? BARE), isIndirect, places: [place] });
     } else {
       addListed(collector, { path, version }, isIndirect, isBinary && module.isMain, place);
@@ -46,8 +49,12 @@ function addListed(
     collector.add({ path, query: version, isIndirect, place });
   } else {
     const why = `"${printable(version, 100)}" is neither a version like v1.2.3 nor a query like latest, v1, v1.2 or <v1.2.3`;
-    collector.addProblem(place.file, new ProofdnsError("MALFORMED_INPUT", `${shownPlace(place)}: ${why}`), place);
+    refuse(collector, place, why);
   }
+}
+
+function refuse(collector: ItemCollector, place: Place, why: string): void {
+  collector.addProblem(place.file, new ProofdnsError("MALFORMED_INPUT", `${shownPlace(place)}: ${why}`), place);
 }
 
 function whyNot({ kind }: ModuleList, module: ListedModule): Pick<Skipped, "reason" | "detail"> | undefined {

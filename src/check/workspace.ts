@@ -1,5 +1,5 @@
 import { dirname, isAbsolute, join, resolve } from "node:path";
-import { type Exclusion, type GoMod, parseGoMod, parseGoWork, type Replacement } from "../go/index.ts";
+import { type Exclusion, type GoMod, lineOfMalformed, parseGoMod, parseGoWork, type Replacement } from "../go/index.ts";
 import { readInputFile } from "../input/input-file.ts";
 import { printable } from "../input/printable.ts";
 import { decodeUtf8 } from "../vindex/bytes.ts";
@@ -78,7 +78,13 @@ export async function readWorkspace(file: string): Promise<Workspace> {
       modules.push(read);
     } catch (error) {
       if (!isProofdnsError(error)) throw error;
-      problems.push({ input: goModFile, error, place: { file, line } });
+      const why = `${error.message}; what it replaces or excludes counts for nothing in ${printable(file)} until it can be read`;
+      const at = lineOfMalformed(error);
+      problems.push({
+        input: goModFile,
+        error: new ProofdnsError(error.code, why, { cause: error }),
+        place: at === undefined ? { file, line } : { file: goModFile, line: at },
+      });
     }
   }
   return {
@@ -96,19 +102,36 @@ export async function readWorkspace(file: string): Promise<Workspace> {
 
 /**
  * The go.work that counts in a folder, as the go command finds it: none with `GOWORK=off`, the one that GOWORK names, else the
- * nearest in the folder or above it.
+ * nearest in the folder or above it. `known` keeps what was found for each folder, so that of many projects beside each other none is sought
+ * for all the way up.
  *
  * @throws ProofdnsError `MALFORMED_INPUT` if GOWORK is no absolute path
  */
-export async function findWorkspace(folder: string, goWork: string | undefined): Promise<string | undefined> {
+export async function findWorkspace(
+  folder: string,
+  goWork: string | undefined,
+  known = new Map<string, string | undefined>(),
+): Promise<string | undefined> {
   if (goWork === "off") return undefined;
   const named = namedWorkspace(goWork);
   if (named !== undefined) return named;
+  const passed: string[] = [];
+  let found: string | undefined;
   for (let at = resolve(folder); ; at = dirname(at)) {
+    if (known.has(at)) {
+      found = known.get(at);
+      break;
+    }
+    passed.push(at);
     const file = join(at, "go.work");
-    if (await isFile(file)) return file;
-    if (at === dirname(at)) return undefined;
+    if (await isFile(file)) {
+      found = file;
+      break;
+    }
+    if (at === dirname(at)) break;
   }
+  for (const at of passed) known.set(at, found);
+  return found;
 }
 
 /**

@@ -14,8 +14,17 @@ export function quoted(text: string, limit = 100): string {
   return `"${shown(text, limit)}"`;
 }
 
+const linesOfErrors = new WeakMap<ProofdnsError, number>();
+
+/** The line, from 1, that an error of `malformed` names; undefined if it names none. */
+export function lineOfMalformed(error: ProofdnsError): number | undefined {
+  return linesOfErrors.get(error);
+}
+
 /** The error of everything in this folder that reads files: the file, the line if it has lines, what is wrong. */
 export function malformed(file: string, line: number | undefined, why: string, cause?: unknown): ProofdnsError {
   const place = line === undefined ? shown(file) : `${shown(file)}:${line}`;
-  return new ProofdnsError("MALFORMED_INPUT", `${place}: ${why}`, { cause });
+  const error = new ProofdnsError("MALFORMED_INPUT", `${place}: ${why}`, { cause });
+  if (line !== undefined) linesOfErrors.set(error, line);
+  return error;
 }

@@ -26,7 +26,7 @@ export interface ModuleList {
   readonly goVersions: readonly string[];
 }
 
-/** Takes what is wrong with a line of a list. */
+/** Takes what is wrong with a line of a list, or with an object; its `line` is where that begins. */
 export type RefuseLine = (error: ProofdnsError, line: number) => void;
 
 /** What `go list -m -u` adds to a module: what to update to, that it was taken back, that it should not be used. */
@@ -42,32 +42,42 @@ const MAX_DEPTH = 32;
  * `go list -m all` writes them, and with the `[v1.2.4]`, `(retracted)` and `(deprecated)` of its `-u`, with comments behind `#` or `//`; the lines of `go version -m`; or the objects that `go list -m -json` and
  * `go version -m -json` write one after the other. `file` is for messages. Whether a path or a version is valid is not looked at.
  *
- * A line that is no module is given to `refuse` if there is one, and the others are read; the other forms are wrong as a whole.
+ * What is no module is given to `refuse` if there is one, and the others are read. Where JSON breaks off, what follows is not.
  *
  * @throws ProofdnsError `MALFORMED_INPUT` with file and line
  */
 export function parseModuleList(text: string, file: string, refuse?: RefuseLine): ModuleList {
   if (text.length > MAX_LENGTH) throw malformed(file, undefined, `more than ${MAX_LENGTH} characters`);
-  if (/^\s*[{[]/.test(text)) return parseObjects(text, file);
-  return /^\t(?:path|mod|dep)\t/m.test(text) ? parseVersionM(text, file) : parseLines(text, file, refuse);
+  if (/^\s*[{[]/.test(text)) return parseObjects(text, file, refuse);
+  return /^\t(?:path|mod|dep)\t/m.test(text) ? parseVersionM(text, file, refuse) : parseLines(text, file, refuse);
 }
 
 /** The lines of `go version -m`: for each binary one with its name and Go version, then indented ones. */
-function parseVersionM(text: string, file: string): ModuleList {
+function parseVersionM(text: string, file: string, refuse: RefuseLine | undefined): ModuleList {
   const modules: ListedModule[] = [];
   const goVersions: string[] = [];
+  // The line before was refused: what replaces it replaces no other.
+  let isRefused = false;
   for (const [i, line] of text.split("\n").entries()) {
     const [indent, word, path, version, sum] = line.replace(/\r$/, "").split("\t", 6);
     if (indent !== "") {
       goVersions.push(line.slice(line.lastIndexOf(": ") + 1).trim());
     } else if (word === "mod" || word === "dep") {
-      if (path === undefined || path === "") throw malformed(file, i + 1, "a module without a path");
+      isRefused = path === undefined || path === "";
+      if (path === undefined || path === "") {
+        refuseOrThrow(refuse, malformed(file, i + 1, "a module without a path"), i + 1);
+        continue;
+      }
       const isMain = word === "mod";
       const unsaid = { goModSum: undefined, isIndirect: undefined, replace: undefined };
       modules.push({ path, version: version || undefined, sum: sum || undefined, ...unsaid, isMain, line: i + 1 });
     } else if (word === "=>") {
+      if (isRefused) continue;
       const replaced = modules.pop();
-      if (replaced === undefined || path === undefined) throw malformed(file, i + 1, "a replacement of nothing");
+      if (replaced === undefined || path === undefined) {
+        refuseOrThrow(refuse, malformed(file, i + 1, "a replacement of nothing"), i + 1);
+        continue;
+      }
       modules.push({ ...replaced, replace: { path, version: version || undefined } });
     }
   }
@@ -86,11 +96,16 @@ function parseLines(text: string, file: string, refuse: RefuseLine | undefined):
     try {
       modules.push(parseWords(words, file, i + 1));
     } catch (error) {
-      if (refuse === undefined || !isProofdnsError(error)) throw error;
-      refuse(error, i + 1);
+      refuseOrThrow(refuse, error, i + 1);
     }
   }
   return { kind: "lines", modules, goVersions: [] };
+}
+
+/** Gives what was thrown to who takes it. */
+function refuseOrThrow(refuse: RefuseLine | undefined, error: unknown, line: number): void {
+  if (refuse === undefined || !isProofdnsError(error)) throw error;
+  refuse(error, line);
 }
 
 function parseWords(words: readonly string[], file: string, line: number): ListedModule {
@@ -111,31 +126,41 @@ function parseWords(words: readonly string[], file: string, line: number): Liste
 
 type JsonObject = { readonly [key: string]: unknown };
 
-function parseObjects(text: string, file: string): ModuleList {
+function parseObjects(text: string, file: string, refuse: RefuseLine | undefined): ModuleList {
   const modules: ListedModule[] = [];
   const goVersions: string[] = [];
   let kind: ModuleList["kind"] | undefined;
-  for (const { object, line } of objectsOf(text, file)) {
-    const reader = new ObjectReader(object, file, line);
-    const isBinary =
-      reader.has("GoVersion") &&
-      !reader.has("Dir") &&
-      (reader.has("Main") || reader.has("Deps") || reader.has("Settings"));
-    const isBuildInfo = isBinary && typeof reader.get("Main") !== "boolean";
-    const found = isBuildInfo ? "build-info" : "go-list";
-    if (kind !== undefined && kind !== found)
-      throw malformed(file, line, "an object of another kind than those before it");
-    kind = found;
-    if (isBuildInfo) {
-      goVersions.push(reader.text("GoVersion") ?? "");
-      const main = reader.object("Main");
-      if (main?.text("Path") !== undefined) modules.push(main.module(true, undefined));
-      for (const dep of reader.objects("Deps")) modules.push(dep.module(false, undefined));
-    } else {
-      modules.push(reader.module(reader.flag("Main"), reader.flag("Indirect")));
+  for (const { object, error, line } of objectsOf(text, file)) {
+    try {
+      if (error !== undefined) throw error;
+      const read = readObject(new ObjectReader(object, file, line));
+      if (kind !== undefined && kind !== read.kind)
+        throw malformed(file, line, "an object of another kind than those before it");
+      kind = read.kind;
+      for (const module of read.modules) modules.push(module);
+      for (const goVersion of read.goVersions) goVersions.push(goVersion);
+    } catch (error) {
+      refuseOrThrow(refuse, error, line);
     }
   }
   return { kind: kind ?? "go-list", modules, goVersions };
+}
+
+/** All that one object names, or nothing of it. */
+function readObject(reader: ObjectReader): ModuleList {
+  const isBinary =
+    reader.has("GoVersion") &&
+    !reader.has("Dir") &&
+    (reader.has("Main") || reader.has("Deps") || reader.has("Settings"));
+  if (!isBinary || typeof reader.get("Main") === "boolean") {
+    const module = reader.module(reader.flag("Main"), reader.flag("Indirect"));
+    return { kind: "go-list", modules: [module], goVersions: [] };
+  }
+  const goVersions = [reader.text("GoVersion") ?? ""];
+  const main = reader.object("Main");
+  const mains = main?.text("Path") === undefined ? [] : [main.module(true, undefined)];
+  const deps = reader.objects("Deps").map((dep) => dep.module(false, undefined));
+  return { kind: "build-info", modules: [...mains, ...deps], goVersions };
 }
 
 /** Reads fields of an object from outside; what is missing, empty or null is undefined, another type is refused. */
@@ -212,8 +237,13 @@ function isObject(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
+/** An object of a list, or what stands in its place. */
+type ListedObject =
+  | { readonly object: JsonObject; readonly error?: undefined; readonly line: number }
+  | { readonly object?: undefined; readonly error: ProofdnsError; readonly line: number };
+
 /** The objects of a text of nothing else, one after the other; of a list its members. */
-function* objectsOf(text: string, file: string): Generator<{ object: JsonObject; line: number }> {
+function* objectsOf(text: string, file: string): Generator<ListedObject> {
   let line = 1;
   let lineAt = 0;
   const lineOf = (at: number): number => {
@@ -228,19 +258,27 @@ function* objectsOf(text: string, file: string): Generator<{ object: JsonObject;
     if (at >= text.length) return;
     const start = lineOf(at);
     const end = endOfValue(text, at);
-    if (end === undefined)
-      throw malformed(file, start, "expected a JSON object that ends, and nothing between objects");
-    let value: unknown;
-    try {
-      value = JSON.parse(text.slice(at, end));
-    } catch (cause) {
-      throw malformed(file, start, "the object that begins here is not JSON", cause);
+    if (end === undefined) {
+      // Where the next object begins is a guess from here on.
+      const why = "expected a JSON object that ends, and nothing between objects; what follows was not read";
+      yield { error: malformed(file, start, why), line: start };
+      return;
     }
-    for (const object of Array.isArray(value) ? value : [value]) {
-      if (!isObject(object)) throw malformed(file, start, "expected JSON objects");
-      yield { object, line: start };
+    for (const value of valuesOf(text.slice(at, end))) {
+      if (isProofdnsError(value)) yield { error: value, line: start };
+      else if (isObject(value)) yield { object: value, line: start };
+      else yield { error: malformed(file, start, "expected JSON objects"), line: start };
     }
     at = end;
+  }
+
+  function valuesOf(json: string): readonly unknown[] {
+    try {
+      const value: unknown = JSON.parse(json);
+      return Array.isArray(value) ? value : [value];
+    } catch (cause) {
+      return [malformed(file, line, "the object that begins here is not JSON", cause)];
+    }
   }
 }
 

@@ -69,7 +69,11 @@ class ClaimReader {
     for (const name of names.slice(0, MAX_FILES)) {
       const file = join(folder, name);
       await this.attempt(file, async () => {
-        if ((await statOf(file)) === "file" && (await this.#binary(file)) === undefined) binaries++;
+        const found = await statOf(file);
+        // Bytes of a name that are not UTF-8 are lost when it is read, and what is left leads nowhere.
+        if (found === "nothing" && name.includes("\ufffd"))
+          throw refusal(`${printable(file)}: its name is not UTF-8; give it another, for it was not looked at`);
+        if (found === "file" && (await this.#binary(file)) === undefined) binaries++;
       });
     }
     if (names.length > MAX_FILES)
@@ -79,15 +83,15 @@ class ClaimReader {
     }
   }
 
-  /** Names in a folder and, of programs for other platforms, those in its folders like `windows_amd64`. */
+  /** Names of files and links in a folder and, of programs for other platforms, those in its folders like `windows_amd64`. */
   async #namesIn(folder: string): Promise<string[]> {
     const entries = await entriesOf(folder);
-    const names = entries.map(({ name }) => name);
+    const names = entries.filter((entry) => !entry.isDirectory()).map(({ name }) => name);
     for (const entry of entries) {
       if (!entry.isDirectory() || !isPlatformFolder(entry.name)) continue;
       const path = join(folder, entry.name);
       await this.attempt(path, async () => {
-        for (const { name } of await entriesOf(path)) names.push(join(entry.name, name));
+        for (const one of await entriesOf(path)) if (!one.isDirectory()) names.push(join(entry.name, one.name));
       });
     }
     return names.sort();

@@ -54,6 +54,41 @@ test("a folder of a thousand files is read, and each that is a binary found", as
   assert.ok(inputs.remarks.some((remark) => remark.includes("996 files")));
 });
 
+test("a folder of more than 20,000 files or folders is read up to there, and the rest is a problem", async () => {
+  const goMod = (path: string): string => `module example.com/me\n\nrequire ${path} v1.0.0\n`;
+  write("many/a/go.mod", goMod("example.com/a"));
+  for (let i = 0; i < 199; i++)
+    for (let j = 0; j < 99; j++) mkdirSync(join(folder, `many/b${i}/${j}`), { recursive: true });
+  // With the folder itself, a, and 199 of a hundred each, as many as there may be.
+  for (let i = 0; i < 98; i++) mkdirSync(join(folder, `many/a/y${i}`));
+  const within = await read([join(folder, "many")]);
+  assert.deepEqual([items(within), problems(within)], [["example.com/a@v1.0.0"], []]);
+  write("many/a/y0/z/go.mod", goMod("example.com/z"));
+  const beyond = await read([join(folder, "many")]);
+  assert.deepEqual(items(beyond), ["example.com/a@v1.0.0"]);
+  assert.match(
+    problems(beyond).join("\n"),
+    /many: only the first 20000 folders were searched, and there are more; name /,
+  );
+  rmSync(join(folder, "many"), { recursive: true });
+
+  for (let i = 0; i <= 20_000; i++) write(`bin/f${i}`, i === 0 ? program("go1.24.1", TOOL) : "");
+  const files = await read([join(folder, "bin")]);
+  assert.deepEqual(items(files), ["example.com/tool@v1.2.3"]);
+  assert.match(problems(files).join("\n"), /bin: only the first 20000 files were looked at, and there are more; name /);
+});
+
+test("modules in modules to the bottom of a deep tree are each read once", async () => {
+  let at = "deep";
+  for (let i = 0; i < 60; i++) {
+    at += "/d";
+    write(`${at}/go.mod`, `module example.com/me\n\nrequire example.com/x${i} v1.0.0\n`);
+    for (let j = 0; j < 20; j++) write(`${at}/e${j}/go.mod`, "module example.com/me\n\nrequire example.com/y v1.0.0\n");
+  }
+  const inputs = await read([join(folder, "deep")]);
+  assert.deepEqual([inputs.items.length, inputs.goModFiles.length, inputs.problems.length], [61, 1260, 0]);
+});
+
 test("a go.mod that names one module a hundred thousand times, and excludes as many versions, is read in passing", async () => {
   const lines = "require example.com/x v1.0.0\n".repeat(100_000);
   const excluded = Array.from({ length: 50_000 }, (_, i) => `exclude example.com/x v1.${i}.1\n`).join("");

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { after, beforeEach, test } from "node:test";
@@ -167,7 +167,47 @@ test("below a folder, a go.work that does not count hides none of the modules in
     ["ws/a/go.mod", "ws/b/go.mod", "ws/c/go.mod"],
   );
   const wanted = await read([folder]);
-  assert.deepEqual(wanted.goModFiles.length, 2);
+  assert.deepEqual(wanted.goModFiles.length, 3, "c, which it does not use, by itself");
+});
+
+const required = (inputs: Inputs): string[] => items(inputs).map((item) => item.replace(/^.*\/|@.*$/g, ""));
+
+/** A go.mod that requires one module, which is named like it. */
+function writeModule(name: string, required = name.replaceAll("/", "-")): string {
+  return write(`${name}/go.mod`, `module example.com/of/${required}\n\nrequire example.com/${required} v1.0.0\n`);
+}
+
+test("below a folder, modules in modules are checked, and what a go.work uses once", async () => {
+  for (const name of ["nest/aa", "nest/aa/tools", "nest/aa/deep/er/x", "nest/bb"]) writeModule(name);
+  for (const name of ["nest/aa/vendor/v", "nest/aa/testdata/v", "nest/aa/.git/v", "nest/aa/_v"]) writeModule(name);
+  assert.deepEqual(required(await read([join(folder, "nest")])), [
+    "nest-aa",
+    "nest-aa-deep-er-x",
+    "nest-aa-tools",
+    "nest-bb",
+  ]);
+  // A go.work uses some of what is below it, and a module beside it or below it none.
+  write("work/w/go.work", "use (\n\t./in\n\t./in/tools\n)\n");
+  for (const name of ["work/w", "work/w/in", "work/w/in/tools", "work/w/out"]) writeModule(name);
+  const inputs = await read([join(folder, "work")]);
+  assert.deepEqual(required(inputs), ["work-w", "work-w-in", "work-w-in-tools", "work-w-out"]);
+  assert.deepEqual(
+    inputs.items.map(({ places }) => places.length),
+    [1, 1, 1, 1],
+  );
+  assert.deepEqual(problems(inputs), []);
+  assert.equal(inputs.remarks.filter((remark) => remark.includes("is not used by")).length, 2);
+  // Of a workspace that cannot be read no module is asked about, also not by itself.
+  write("work/w/go.work", "use (\n");
+  const broken = await read([join(folder, "work")]);
+  assert.deepEqual(items(broken), []);
+});
+
+test("a workspace is read once, whatever leads to it", async () => {
+  writeWorkspace();
+  write("ws/b/go.mod", "module example.com/b\n\nwat\n");
+  const inputs = await read([relative(process.cwd(), join(folder, "ws/go.work")), join(folder, "ws/a"), folder]);
+  assert.equal(inputs.problems.length, 1);
 });
 
 test("a workspace above that cannot be read lets nothing be asked; one of its modules that cannot is a problem once", async () => {
@@ -414,6 +454,7 @@ test("a file that is no Go binary is said to be none, with the reason", async ()
     skipped(inputs).sort(),
     ["l.txt", "script"].map((name) => `no-build-info ${join(folder, name)}`),
   );
+  for (const { name, places } of inputs.skipped) assert.deepEqual(places, [{ file: name, line: undefined }]);
   assert.deepEqual(inputs.skipped.map(({ detail }) => detail).sort(), [
     "not a Go binary: it is a script",
     "not a Go binary: it is no executable of a known format (ELF, Mach-O, PE); a list of modules is read from stdin, with -",
@@ -449,6 +490,123 @@ test("a folder, a go.mod and a go.work that are closed are problems, each in one
   const inputs = await asNobody(() => read(["a/go.mod", "b", "c", "c/go.mod"].map((name) => join(folder, name))));
   assert.equal(inputs.problems.length, 4);
   for (const text of problems(inputs)) assert.match(text, /^MALFORMED_INPUT cannot /);
+});
+
+test("what of a folder cannot be searched is a problem of the check", async () => {
+  writeModule("tree/good");
+  for (const name of ["c1", "c2", "c3", "c4"]) {
+    writeModule(`tree/${name}/in`);
+    chmodSync(join(folder, "tree", name), 0);
+  }
+  const bytes = Buffer.concat([Buffer.from(join(folder, "tree/bad")), Buffer.of(0xff)]);
+  mkdirSync(bytes);
+  writeFileSync(Buffer.concat([bytes, Buffer.from("/go.mod")]), "module example.com/m\n");
+  const inputs = await asNobody(() => read([join(folder, "tree")]));
+  for (const name of ["c1", "c2", "c3", "c4"]) chmodSync(join(folder, "tree", name), 0o755);
+  assert.deepEqual(items(inputs), ["example.com/tree-good@v1.0.0"]);
+  const said = problems(inputs).join("\n");
+  assert.match(said, /: 4 folders closed to the search \(you have no permission to read it\) were not searched: /);
+  assert.match(said, /tree\/c1, .*tree\/c2, .*tree\/c3 and 1 more; to leave that out name/);
+  assert.match(said, /: 1 folder with a name that is not UTF-8 was not searched: .*\/bad\ufffd; /);
+  assert.equal(inputs.problems.length, 2);
+  // A name that has that character is read like any other.
+  writeModule("other/\ufffd", "odd");
+  assert.deepEqual(items(await read([join(folder, "other")])), ["example.com/odd@v1.0.0"]);
+});
+
+test("closed folders alone are a problem, not a folder with nothing in it", async () => {
+  writeModule("tree/closed/in");
+  chmodSync(join(folder, "tree/closed"), 0);
+  const inputs = await asNobody(() => read([join(folder, "tree")]));
+  chmodSync(join(folder, "tree/closed"), 0o755);
+  assert.match(
+    problems(inputs).join("\n"),
+    /^MALFORMED_INPUT .*: 1 folder closed to the search .* was not searched: .*\/closed; /,
+  );
+});
+
+test("folders are searched deep, and where a tree has no end that is a problem", async () => {
+  writeModule(`deep${"/d".repeat(30)}`, "found");
+  assert.deepEqual(items(await read([join(folder, "deep")])), ["example.com/found@v1.0.0"]);
+  writeModule(`deep${"/d".repeat(70)}`, "lost");
+  const inputs = await read([join(folder, "deep")]);
+  assert.deepEqual(items(inputs), ["example.com/found@v1.0.0"]);
+  assert.match(problems(inputs).join("\n"), /^.*: 1 folder more than 64 levels down was not searched: /);
+});
+
+test("files that may be binaries and cannot be looked at are problems; links that lead nowhere are not", async () => {
+  write("bin/good", program("go1.24.1", TOOL));
+  symlinkSync("loop", join(folder, "bin/loop"));
+  symlinkSync("nowhere", join(folder, "bin/dead"));
+  const inputs = await read([join(folder, "bin")]);
+  assert.deepEqual([inputs.items.length, problems(inputs)], [1, []]);
+  writeFileSync(Buffer.concat([Buffer.from(join(folder, "bin/t")), Buffer.of(0xff)]), program("go1.24.1", TOOL));
+  assert.match(
+    problems(await read([join(folder, "bin")])).join("\n"),
+    /^MALFORMED_INPUT .*bin\/t\ufffd: its name is not UTF-8/,
+  );
+  // Of the name alone: a folder above may have that character.
+  write("x\ufffd/good", program("go1.24.1", TOOL));
+  symlinkSync("nowhere", join(folder, "x\ufffd/dead"));
+  assert.deepEqual(problems(await read([join(folder, "x\ufffd")])), []);
+  // To be listed and no more: what its files are cannot be known.
+  write("list/tool", program("go1.24.1", TOOL));
+  chmodSync(join(folder, "list"), 0o744);
+  const listed = await asNobody(() => read([join(folder, "list")]));
+  assert.deepEqual(items(listed), []);
+  assert.ok(listed.problems.length > 0);
+});
+
+test("a go.mod that a link leads to is read, and one that is closed is a problem", async () => {
+  writeModule("real");
+  mkdirSync(join(folder, "tree/a"), { recursive: true });
+  symlinkSync(join(folder, "real/go.mod"), join(folder, "tree/a/go.mod"));
+  assert.deepEqual(items(await read([join(folder, "tree")])), ["example.com/real@v1.0.0"]);
+  unlinkSync(join(folder, "tree/a/go.mod"));
+  symlinkSync(join(folder, "closed/in/go.mod"), join(folder, "tree/a/go.mod"));
+  writeModule("closed/in");
+  chmodSync(join(folder, "closed"), 0);
+  const inputs = await asNobody(() => read([join(folder, "tree")]));
+  chmodSync(join(folder, "closed"), 0o755);
+  assert.match(
+    problems(inputs).join("\n"),
+    /^MALFORMED_INPUT cannot read the go\.mod .*tree\/a\/go\.mod: you have no permission/,
+  );
+});
+
+test("what is wrong with a file is a problem of that file and its line, whatever led to it", async () => {
+  const places = (inputs: Inputs) =>
+    inputs.problems.map(({ place }) => [relative(folder, place?.file ?? ""), place?.line]);
+  const file = write("p/go.mod", "module example.com/p\n\nwat\n");
+  for (const input of [file, join(folder, "p"), folder]) {
+    assert.deepEqual(places(await read([input])), [["p/go.mod", 3]], input);
+  }
+  assert.deepEqual(places(await read([], { workingFolder: join(folder, "p") })), [["p/go.mod", 3]]);
+  write("w/go.work", "use .\nwat\n");
+  write("w/go.mod", "module example.com/w\n");
+  assert.deepEqual(places(await read([join(folder, "w/go.mod")])), [["w/go.work", 2]]);
+  write("w/go.work", "use .\nuse ../p\nuse ../none\n");
+  assert.deepEqual(places(await read([join(folder, "w")])), [
+    ["p/go.mod", 3],
+    ["w/go.work", 3],
+  ]);
+  write("n/go.mod", "");
+  assert.deepEqual(places(await read([join(folder, "n")])), [["n/go.mod", undefined]]);
+  const bytes = program("go1.24.1", TOOL);
+  const cut = write("cut", bytes.subarray(0, bytes.length - 40));
+  assert.deepEqual(places(await read([cut])), [["cut", undefined]]);
+  // What is wrong elsewhere is no line of the file that was named.
+  assert.deepEqual((await read([file], { goWork: "x" })).problems[0]?.place, undefined);
+});
+
+test("a module of a workspace that cannot be read replaces and excludes nothing, which is said", async () => {
+  writeWorkspace();
+  rmSync(join(folder, "ws/b"), { recursive: true });
+  const inputs = await read([join(folder, "ws/go.work")]);
+  assert.match(
+    problems(inputs).join(),
+    /b\/go\.mod: there is no such file; what it replaces or excludes counts for nothing in .*go\.work until/,
+  );
 });
 
 test("a binary that contradicts itself is a problem, and those beside it are read", async () => {
@@ -498,6 +656,8 @@ test("a hostile go.mod: escapes of a terminal, no paths, huge lines, thousands o
 test("a go.mod that is a folder is refused", async () => {
   mkdirSync(join(folder, "x", "go.mod"), { recursive: true });
   assert.match(problems(await read([join(folder, "x")]))[0] ?? "", /nothing to check/);
+  writeModule("x/go.mod/in", "in");
+  assert.deepEqual(items(await read([join(folder, "x")])), ["example.com/in@v1.0.0"]);
 });
 
 test("reads lists: module@version, go list -m all, and JSON of the go command", async () => {
@@ -593,6 +753,58 @@ test("one odd line of a list is a problem with its line, and the others are chec
   assert.ok(other.problems.length > 1);
 });
 
+test("a line that is the path of nothing is a problem, not a main module", async () => {
+  for (const odd of [
+    '{"a":1}',
+    "<html>",
+    "error:",
+    "../x",
+    "./x",
+    "/x",
+    "github.com//y",
+    "github.com/y/",
+    "-x",
+    "a/b.",
+    "a/CON.x",
+    "a/b~1",
+    "a\u00e9",
+    "\u001b[31mx",
+    "example.com/a%20b",
+    "example.com/b: v1.0.0 => ../b",
+    "../b v1.0.0 => ../b",
+    "a:b (devel)",
+  ]) {
+    const inputs = await read(["-"], { list: `example.com/ok v1.1.0\n${odd}\nexample.com/z v1.0.0\n` });
+    assert.deepEqual(items(inputs), ["example.com/ok@v1.1.0", "example.com/z@v1.0.0"], odd);
+    assert.deepEqual(skipped(inputs), [], odd);
+    assert.deepEqual(inputs.problems[0]?.place, { file: "stdin", line: 2, from: "stdin" }, odd);
+    assert.match(problems(inputs).join("\n"), /^MALFORMED_INPUT stdin:2: ".*" is not /, odd);
+    assert.ok(!problems(inputs).join().includes("\u001b"));
+  }
+  for (const json of ['{"Path":"a b"}', '{"Path":"a b","Main":true}', '{"a":1}', '{"Path":"a b","Version":"v1.0.0"}']) {
+    const inputs = await read(["-"], { list: `{"Path":"example.com/ok","Version":"v1.1.0"}\n${json}\n` });
+    assert.deepEqual([items(inputs), skipped(inputs)], [["example.com/ok@v1.1.0"], []], json);
+    assert.equal(inputs.problems[0]?.place?.line, 2, json);
+  }
+  // The go command takes no more than this for a main module.
+  const mains = ["main", "my_app", "x.y/.hidden", "a+b", "A/B", "std", "a~b", "a/~1x", "a/con1"];
+  const inputs = await read(["-"], { list: mains.join("\n") });
+  assert.deepEqual([inputs.skipped.length, problems(inputs)], [mains.length, []]);
+});
+
+test("what is wrong with an argument is said with its number, once", async () => {
+  const inputs = await read(["example.com/a@v1.0.0", "example.com/b@", "example.com/c@v1 x", "example.com/d@main"]);
+  assert.deepEqual(items(inputs), ["example.com/a@v1.0.0"]);
+  assert.deepEqual(
+    inputs.problems.map(({ place }) => place?.from),
+    [{ argument: 2 }, { argument: 3 }, { argument: 4 }],
+  );
+  for (const [i, problem] of problems(inputs).entries()) {
+    assert.match(problem, new RegExp(`^MALFORMED_INPUT argument ${i + 2}: "[^"]*" is neither a version`));
+    assert.equal(problem.match(/argument/g)?.length, 1);
+  }
+});
+
 test("module@version as an argument is a list of one; a file of that name goes first", async () => {
   assert.deepEqual(items(await read(["example.com/a@v1.0.0", "example.com/a@v1.4", "example.com/a@latest"])), [
     "example.com/a@latest",
@@ -612,6 +824,22 @@ test("--direct, --indirect and --ignore leave out what they say, and what is ign
   assert.deepEqual(items(await read([file], { isIndirectWanted: true })), ["~example.com/b@v1.0.0"]);
   const ignored = await read([file], { ignore: ["example.com/a", "*.corp.example"] });
   assert.deepEqual([items(ignored), skipped(ignored)], [["~example.com/b@v1.0.0"], ["ignored example.com/a"]]);
+});
+
+test("that --direct or --indirect leaves nothing is said, and is no lack", async () => {
+  for (const [mark, wanted, said] of [
+    [
+      " // indirect",
+      { isDirectWanted: true },
+      "nothing is required directly: --direct left out all that is indirect, 1 of it",
+    ],
+    ["", { isIndirectWanted: true }, "nothing is required indirectly: --indirect left out all that is direct, 1 of it"],
+  ] as const) {
+    const file = write("go.mod", `module example.com/me\n\nrequire example.com/a v1.0.0${mark}\n`);
+    const inputs = await read([file], wanted);
+    assert.deepEqual([items(inputs), inputs.problems, inputs.remarks], [[], [], [said]]);
+    assert.deepEqual((await read([file], { isDirectWanted: true, isIndirectWanted: true })).remarks, []);
+  }
 });
 
 test("the same module at several versions over several inputs is there once for each version", async () => {

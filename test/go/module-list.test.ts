@@ -126,9 +126,48 @@ describe("a list of modules", () => {
       [3, "MALFORMED_INPUT"],
       [5, "MALFORMED_INPUT"],
     ]);
-    for (const text of ["{", "x: go1\n\tdep\t\n"]) {
-      assert.throws(() => parseModuleList(text, "-", () => assert.fail()), { code: "MALFORMED_INPUT" });
+  });
+
+  it("gives its wrong objects to who takes them, and the others are read", () => {
+    const read = (text: string): [string[], number[]] => {
+      const refused: number[] = [];
+      const list = parseModuleList(text, "-", (error, line) => {
+        assert.equal(error.code, "MALFORMED_INPUT");
+        refused.push(line);
+      });
+      return [list.modules.map(({ path, replace }) => `${path}${replace === undefined ? "" : " =>"}`), refused];
+    };
+    const a = '{"Path":"a.b"}\n';
+    const z = '{"Path":"y.z"}';
+    for (const odd of [
+      '{"a":1}',
+      '{"Path":1}',
+      '{"Path":"c.d","Main":2}',
+      '{"Path":c}',
+      '{"GoVersion":"go1","Deps":[]}',
+    ]) {
+      assert.deepEqual(read(`${a}${odd}\n${z}`), [["a.b", "y.z"], [2]], odd);
+      assert.deepEqual(read(`${odd}\n${odd}`)[1].length > 0, !odd.includes("GoVersion"), odd);
     }
+    assert.deepEqual(read(`[${a},1,null,[],${z}]`), [
+      ["a.b", "y.z"],
+      [1, 1, 1],
+    ]);
+    // Nothing of an object that is wrong in part.
+    const build = '{"GoVersion":"go1","Main":{"Path":"c.d"},"Deps":[{"Path":"e.f"}]}';
+    assert.deepEqual(read(`{"GoVersion":"go1","Main":{"Path":"a.b"},"Deps":[1]}${build}`), [["c.d", "e.f"], [1]]);
+    // What breaks off is refused once, and nothing is guessed behind it.
+    for (const end of ["{", '{"Path":', "warning: x\n{}", "}", "[".repeat(200_000)]) {
+      assert.deepEqual(read(`${a}${end}`), [["a.b"], [2]], end.slice(0, 20));
+    }
+    assert.deepEqual(read("{"), [[], [1]]);
+    // Of go version -m; what replaced the refused module replaces no other.
+    const versionM =
+      "x: go1\n\t=>\tq.r\tv1\n\tdep\ta.b\tv1\n\tdep\t\tv1\n\t=>\tc.d\tv1\n\tdep\ty.z\tv1\n\t=>\te.f\tv1\n";
+    assert.deepEqual(read(versionM), [
+      ["a.b", "y.z =>"],
+      [2, 4],
+    ]);
   });
 
   it("may have what go list -m -u adds, and nothing else behind a version", () => {

@@ -210,6 +210,24 @@ describe("a folder of binaries", () => {
     writeFileSync(join(folder, "a"), tool);
     assert.deepEqual(await files(), ["a", "linux_arm64/a", "windows_amd64/a"]);
   });
+
+  it("passes no file over because of its name", async () => {
+    const folder = makeFolder("verify-names");
+    const tool = makeElf(
+      inlineInfo("go1.24.3", `path\texample.com/a\nmod\texample.com/a\tv1.0.0\th1:${"A".repeat(43)}=\n`),
+    );
+    // One that has the character of lost bytes is read.
+    for (const name of ["good", "\ufffd"]) writeFileSync(join(folder, name), tool);
+    assert.equal((await readClaims([folder])).problems.length, 0);
+    writeFileSync(Buffer.concat([Buffer.from(join(folder, "bad")), Buffer.of(0xff)]), tool);
+    mkdirSync(Buffer.concat([Buffer.from(join(folder, "folder")), Buffer.of(0xff)]));
+    const { claims, problems } = await readClaims([folder]);
+    assert.equal(claims.length, 2);
+    assert.deepEqual(
+      problems.map(({ error }) => /bad\ufffd: its name is not UTF-8/.test(error.message)),
+      [true],
+    );
+  });
 });
 
 describe("a go.sum with lines that are none", () => {
