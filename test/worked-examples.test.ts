@@ -83,6 +83,7 @@ const asker: Asker = {
   head: () => Promise.resolve({ ageTime: 0 }),
   age: () => Promise.resolve(undefined),
   proveRecord: () => Promise.reject(new TypeError("no record proof is needed here")),
+  proveAge: () => Promise.reject(new TypeError("no record proof is needed here")),
   fetchGoMod: () => Promise.reject(new TypeError("no go.mod is needed here")),
   isPrivate: () => false,
   jobs: 1,

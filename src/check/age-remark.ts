@@ -14,11 +14,17 @@ export async function remarkOnAges(
   if (heads.length > 0 || failures.length > 0 || !isAnyShown) return [];
   // Where it cannot be had nobody answered for the heads either.
   const time = await Promise.resolve(now).catch(() => 0);
-  if (time === undefined) return ["ages unknown: freshness is not proven, so no age can be"];
+  if (time === undefined) {
+    return [
+      isOffline
+        ? "ages unknown: no head is remembered that proves what time it is; a check without --offline keeps one if the policy proves freshness"
+        : "ages unknown: freshness is not proven, so no age can be",
+    ];
+  }
   if (isUnanswered === true) return ["ages unknown: no older head of the log was answered"];
   return [
     isOffline
-      ? "ages unknown: no head is kept that is a day old; a check without --offline keeps one"
+      ? "ages unknown: no head is kept that is a day old; a check without --offline keeps one if the log has it"
       : "ages unknown: the log has no head for this policy that is a day old",
   ];
 }

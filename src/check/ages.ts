@@ -10,13 +10,15 @@ export const AGE_DAYS: readonly number[] = [1, 7, 30, 90];
 const HOUR = 3600;
 const DAY = 86_400;
 
-/** An old head: every record below `sumdbSize` was public at `publicSince`. */
+/** An old head: every record of its tree of the checksum database, of `sumdbSize` records, was public at `publicSince`. */
 export interface AgeHead {
   /** Seconds before now that were asked for, rounded up to what the hour gives. */
   readonly atLeast: number;
   /** Unix seconds. */
   readonly publicSince: number;
   readonly sumdbSize: number;
+  /** The head itself. Until its tree is proven to be one with that of a record, what it says of that is only claimed. */
+  readonly head?: AnsweredAge;
   /** True for one of a time more than an hour before that which was asked: what it does not cover may yet be as old. */
   readonly isEarlier?: true;
 }
@@ -63,7 +65,7 @@ export async function readAge(ask: AskAge, now: ProvenNow, seconds: number): Pro
     if (age === undefined) return undefined;
     const isEarlier = age.time !== undefined && age.time < time - HOUR;
     const { publicSince, leaf } = age;
-    const head = { atLeast: seconds, publicSince, sumdbSize: leaf.treeHead.treeSize };
+    const head = { atLeast: seconds, publicSince, sumdbSize: leaf.treeHead.treeSize, head: age };
     return isEarlier ? { ...head, isEarlier } : head;
   } catch (error) {
     // The head is there, and nobody of this policy had cosigned it by then: its age is as unknown as without it.

@@ -2,10 +2,11 @@ import type { Lookup } from "../client/client.ts";
 import type { Subject, VerifiedHead } from "../client/verify/index.ts";
 import { subjectText } from "../client/verify/index.ts";
 import { Gate } from "../sumdb/gate.ts";
+import { formatHex } from "../vindex/bytes.ts";
 import { isProofdnsError, ProofdnsError } from "../vindex/error.ts";
 import { formatH1 } from "../vindex/record.ts";
 import type { Hash } from "../vindex/sha256.ts";
-import type { AskAge } from "./ages.ts";
+import type { AgeHead, AnsweredAge, AskAge } from "./ages.ts";
 import type { AsOf } from "./result.ts";
 
 /** A record to be proven. */
@@ -17,6 +18,9 @@ export interface RecordToProve {
   readonly logIndex: number;
 }
 
+/** What a record was proven under. */
+export type ProvenUnder = Pick<VerifiedHead, "leaf">;
+
 /** What came of one lookup. */
 export type Outcome = { readonly lookup: Lookup } | { readonly error: unknown };
 
@@ -27,7 +31,10 @@ export interface Asker {
   /** The newest head: what time it is, as far as that is proven. */
   head(): Promise<Pick<VerifiedHead, "ageTime">>;
   readonly age: AskAge;
-  proveRecord(record: RecordToProve): Promise<unknown>;
+  /** Gives the tree head of the checksum database that it was proven under. */
+  proveRecord(record: RecordToProve): Promise<ProvenUnder>;
+  /** Proves that an old head and what a record was proven under are of one checksum database. */
+  proveAge(age: AnsweredAge, record: ProvenUnder): Promise<void>;
   /** The go.mod of a version, from wherever it was to be had: nothing is proven. `hash` is its proven hash. */
   fetchGoMod(path: string, version: string, hash: Hash): Promise<Uint8Array>;
   /** True for modules that never leave the machine. */
@@ -46,7 +53,10 @@ export class Questioner {
   readonly #asker: Asker;
   readonly #gate: Gate;
   readonly #lookups = new Map<string, Promise<Lookup>>();
-  readonly #records = new Map<string, Promise<void>>();
+  readonly #records = new Map<string, Promise<ProvenUnder>>();
+  /** What records were proven under, by path, version and index. */
+  readonly #trees = new Map<string, ProvenUnder>();
+  readonly #ages = new Map<string, Promise<void>>();
   readonly #goMods = new Map<string, Promise<Uint8Array>>();
   readonly #later: Promise<void>[] = [];
   #done = 0;
@@ -107,13 +117,28 @@ export class Questioner {
   }
 
   /** @throws ProofdnsError `BAD_RECORD_PROOF` and others of a proof that fails; unavailable ones if there is none to be had */
-  proveRecord(record: RecordToProve): Promise<void> {
+  async proveRecord(record: RecordToProve): Promise<void> {
     const { path, version, zipHash, goModHash, logIndex } = record;
     // With the hashes: that the log has one record says nothing for another that is claimed of the same place.
     const id = `${path}@${version} ${logIndex} ${formatH1(zipHash)} ${formatH1(goModHash)}`;
-    return this.#once(this.#records, id, path, async () => {
-      await this.#asker.proveRecord(record);
-    });
+    const tree = await this.#once(this.#records, id, path, () => this.#asker.proveRecord(record));
+    this.#trees.set(placeOf(record), tree);
+  }
+
+  /**
+   * Proves that a version, whose record was proven here, was public when an old head says: that the record is in the tree of that head, too.
+   *
+   * @throws ProofdnsError `SUMDB_FORK` and others of a proof that fails; unavailable ones if there is none to be had
+   */
+  proveAge({ head }: AgeHead, version: Pick<RecordToProve, "path" | "version" | "logIndex">): Promise<void> {
+    const tree = this.#trees.get(placeOf(version));
+    if (head === undefined || tree === undefined) {
+      return Promise.reject(new ProofdnsError("NO_ANSWER", `nothing proves the age of ${version.path}`));
+    }
+    // With a network all that records are proven under is one tree.
+    const trees = this.#asker.isOffline ? [head, tree] : [head];
+    const id = trees.map(({ leaf }) => formatHex(leaf.treeHead.rootHash)).join(" ");
+    return this.#once(this.#ages, id, version.path, () => this.#asker.proveAge(head, tree));
   }
 
   /** Of a version whose record is proven: with the hash of its go.mod. */
@@ -204,6 +229,10 @@ export class Questioner {
     const path = subject.kind === "module" ? subject.path : subject.basePath;
     return this.#asker.isPrivate(path) ? privateError(path) : undefined;
   }
+}
+
+function placeOf({ path, version, logIndex }: Pick<RecordToProve, "path" | "version" | "logIndex">): string {
+  return `${path}@${version} ${logIndex}`;
 }
 
 function idOf(subject: Subject): string {

@@ -2,8 +2,9 @@ import type { Subject } from "../client/verify/index.ts";
 import { isProofdnsError, type ProofdnsError } from "../vindex/error.ts";
 import type { Sha256 } from "../vindex/sha256.ts";
 import { remarkOnAges } from "./age-remark.ts";
-import { type AgeHead, type Ages, type AskAge, ageOf, type ProvenNow, provenNow, readAge, readAges } from "./ages.ts";
+import { type AgeHead, type Ages, type AskAge, type ProvenNow, provenNow, readAge, readAges } from "./ages.ts";
 import { type Asker, Questioner } from "./asker.ts";
+import { Dating } from "./dating.ts";
 import type { CheckItem, Inputs, Skipped } from "./item.ts";
 import type { Cooldown } from "./limits.ts";
 import { familyBaseOf } from "./majors.ts";
@@ -60,11 +61,11 @@ export async function check(
     cooldown: cooldown.cooldown,
     sha256: options.sha256,
   };
-  const dating = { now, isOffline: asker.isOffline };
   const heads = cooldown.cooldown?.head === undefined ? ages.heads : mergeHeads(ages.heads, cooldown.cooldown.head);
+  const dating = new Dating(questioner, heads);
   const [modules, toolchains] = await Promise.all([
-    Promise.all(items.map(async (item) => dated(await checkModule(item, questioner, judgeOptions), heads))),
-    Promise.all(inputs.toolchains.map((use) => checkToolchain(use, questioner, judgeOptions, heads))),
+    Promise.all(items.map(async (item) => dated(await checkModule(item, questioner, judgeOptions), dating))),
+    Promise.all(inputs.toolchains.map((use) => checkToolchain(use, questioner, judgeOptions, dating))),
   ]);
   const report: Report = {
     modules,
@@ -74,10 +75,12 @@ export async function check(
     remarks: [
       ...inputs.remarks,
       ...remarkOnRetractions(modules, judgeOptions.withRetractions),
-      ...(options.withAges === true ? await remarkOnAges({ ...ages, heads }, [...modules, ...toolchains], dating) : []),
+      ...(options.withAges === true
+        ? await remarkOnAges({ ...ages, heads }, [...modules, ...toolchains], { now, isOffline: asker.isOffline })
+        : []),
     ],
     goModFiles: inputs.goModFiles,
-    failures: [...ages.failures, ...cooldown.failures],
+    failures: [...new Set([...ages.failures, ...cooldown.failures, ...dating.failures])],
     asOf: questioner.asOf(),
   };
   return { report, finish: () => questioner.finish() };
@@ -161,10 +164,8 @@ function mergeHeads(heads: readonly AgeHead[], head: AgeHead): AgeHead[] {
   return [...heads, head].sort((a, b) => b.atLeast - a.atLeast);
 }
 
-function dated(result: UndatedResult, heads: readonly AgeHead[]): ModuleResult {
+async function dated(result: UndatedResult, dating: Dating): Promise<ModuleResult> {
   const shown = result.offered ?? (result.status === "newer-major" ? result.newerMajor : undefined) ?? result.latest;
-  const head = shown === undefined ? undefined : ageOf(heads, shown.logIndex);
-  if (shown === undefined || head === undefined) return { ...result, age: undefined };
-  const { atLeast, publicSince } = head;
-  return { ...result, age: { atLeast, publicSince, isProven: shown.isRecordProven } };
+  if (shown === undefined) return { ...result, age: undefined };
+  return { ...result, age: await (shown.isRecordProven ? dating.proven(shown) : dating.claimed(shown.logIndex)) };
 }

@@ -133,6 +133,11 @@ export function chooseFromList(
       push(whyNot(limits, best.entry));
     }
   }
+  // Also where the query never came to it: what stands for the newest must not be what was taken back.
+  const highest = choice === undefined && latest !== current?.text ? choiceOf(latest)?.entry : undefined;
+  if (highest !== undefined && isRetracted(limits.retractions, highest.version)) {
+    if (!withheld.some(({ version }) => version === highest.version)) push(whyOut(limits, highest));
+  }
   return { choice, nextBest, withheld, isListed: current === undefined ? undefined : byVersion.has(current.text) };
 
   function push(why: Withheld | undefined): void {

@@ -42,7 +42,9 @@ export function whyWait({ path, cooldown }: Limits, { version, logIndex }: Candi
   const { head, text, isOffline, whyNoHead } = cooldown;
   if (head === undefined && whyNoHead !== undefined) {
     const why = {
-      unasked: "freshness is not proven, so no age can be",
+      unasked: isOffline
+        ? "no head is remembered that proves what time it is"
+        : "freshness is not proven, so no age can be",
       failed: "what would tell it could not be checked",
     };
     return { path, version, reason: "undated", detail: `age unknown: ${why[whyNoHead]}` };

@@ -3,8 +3,8 @@ import { stepKind } from "../go/index.ts";
 import { isProofdnsError, ProofdnsError } from "../vindex/error.ts";
 import type { ModuleValue } from "../vindex/module-value.ts";
 import type { Sha256 } from "../vindex/sha256.ts";
-import { parseVersion } from "../vindex/version.ts";
-import type { Questioner } from "./asker.ts";
+import { parseVersion, type Version } from "../vindex/version.ts";
+import type { Questioner, RecordToProve } from "./asker.ts";
 import { type Choice, type Chosen, chooseByValue, chooseFromList, latestEntry, type Wish } from "./choose.ts";
 import type { CheckItem } from "./item.ts";
 import type { Cooldown, Limits } from "./limits.ts";
@@ -153,10 +153,10 @@ async function settle(
   else draft.status = isAhead(item, draft) ? "ahead" : "current";
   // The latest stands beside it: of another minor, it is not wanted.
   const isOther = draft.status === "current" && draft.latest?.version !== current?.text;
-  if (options.isPatchOnly && isOther && current !== undefined && draft.withheld.length === 0) {
-    draft.notes.push(`nothing newer in v${current.major}.${current.minor}.x`);
+  if (options.isPatchOnly && isOther && current !== undefined && !draft.withheld.some(isOfMinor(current))) {
+    draft.notes.push(`nothing newer in ${minorOf(current)}`);
   }
-  if (draft.retracted !== undefined) await lookBack(path, chosen, questioner, options, draft);
+  if (draft.retracted !== undefined) await lookBack(item, chosen, questioner, options, draft);
   if (draft.status === "ahead" && current?.kind === "pseudo" && !options.isPatchOnly && draft.withheld.length === 0) {
     draft.notes.push("the commit in use is ahead of every tag; no other commit is offered in its place");
   }
@@ -164,7 +164,7 @@ async function settle(
 
 /** What to go to from a version that was taken back, if nothing newer is offered. */
 async function lookBack(
-  path: string,
+  { path, current }: CheckItem,
   { nextBest, withheld }: Chosen,
   questioner: Questioner,
   options: JudgeOptions,
@@ -172,7 +172,23 @@ async function lookBack(
 ): Promise<void> {
   if (nextBest !== undefined) draft.nextBest = await prove(path, nextBest, questioner, options, draft);
   // What is withheld says itself why there is nothing.
-  else if (!withheld.some(isLater)) draft.notes.push("no other version of it is left to go to");
+  else if (!withheld.some(isLater)) {
+    const isWithin = options.isPatchOnly && current !== undefined;
+    draft.notes.push(
+      isWithin ? `no version of ${minorOf(current)} is left to go to` : "no other version of it is left to go to",
+    );
+  }
+}
+
+function minorOf({ major, minor }: Version): string {
+  return `v${major}.${minor}.x`;
+}
+
+function isOfMinor({ major, minor }: Version): (withheld: Withheld) => boolean {
+  return ({ version: text }) => {
+    const version = parseVersion(text);
+    return version?.major === major && version.minor === minor;
+  };
 }
 
 /** A choice as a proven version, by its record where its age counts. Undefined if there was no such proof to be had: it is withheld then. */
@@ -186,7 +202,13 @@ async function prove(
   const isRecordProven =
     options.cooldown !== undefined || (options.withRetractions && entry.version === draft.latest?.version);
   if (isRecordProven) {
-    const why = await whyUnproven(() => questioner.proveRecord({ path, ...entry }), draft);
+    const found = (detail: string): string => `${detail}, so its age is only claimed`;
+    const why =
+      (await whyUnproven(
+        () => questioner.proveRecord({ path, ...entry }),
+        found("its record could not be proven"),
+        draft,
+      )) ?? (await whyUndated({ path, ...entry }, questioner, options, found, draft));
     if (why !== undefined) {
       draft.withheld.push({ path, version: version.text, reason: "unproven", detail: why });
       return undefined;
@@ -199,15 +221,32 @@ function isLater({ reason }: Withheld): boolean {
   return reason === "young" || reason === "undated" || reason === "unproven";
 }
 
+/** With a cooldown the head of it must be proven to have the record, too. */
+async function whyUndated(
+  entry: RecordToProve,
+  questioner: Questioner,
+  { cooldown }: JudgeOptions,
+  found: (detail: string) => string,
+  draft: Draft,
+): Promise<string | undefined> {
+  const head = cooldown?.head;
+  if (head === undefined) return undefined;
+  return whyUnproven(
+    () => questioner.proveAge(head, entry),
+    found("the record is not proven to be in the older head"),
+    draft,
+  );
+}
+
 /** Undefined if it was proven. Says why if there was no proof to be had; a proof that fails is thrown. */
-async function whyUnproven(prove: () => Promise<void>, draft: Draft): Promise<string | undefined> {
+async function whyUnproven(prove: () => Promise<void>, why: string, draft: Draft): Promise<string | undefined> {
   try {
     await prove();
     return undefined;
   } catch (error) {
     if (!isProofdnsError(error) || error.kind !== "unavailable") throw error;
     draft.errors.push(error);
-    return "its record could not be proven, so its age is only claimed";
+    return why;
   }
 }
 

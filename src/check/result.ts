@@ -50,7 +50,7 @@ export interface VersionAge {
   readonly atLeast: number;
   /** Unix seconds. */
   readonly publicSince: number;
-  /** False: the index that was dated is only claimed. */
+  /** False: its record is only claimed, or that the head that dates it had that record. */
   readonly isProven: boolean;
 }
 

@@ -81,11 +81,17 @@ async function fetchSaid(
     return await questioner.fetchGoMod(path, version, goModHash);
   } catch (error) {
     if (!isProofdnsError(error)) throw error;
-    // Without a network another proxy is no help, and the message says what is.
-    const help = error.code === "NO_ANSWER" ? "or " : "set GOPROXY to a proxy that has it, or ";
-    const message = `${error.message}; so its retractions are unknown: ${help}leave out --retractions`;
-    throw new ProofdnsError(error.code, message, { cause: error });
+    throw new ProofdnsError(error.code, `${error.message}${whatNext(error)}`, { cause: error });
   }
+}
+
+/** What to do, behind what went wrong. */
+function whatNext({ code }: ProofdnsError): string {
+  // Without a network another proxy is no help, and the message says what is.
+  if (code === "NO_ANSWER") return ", or leave out --retractions; until then its retractions are unknown";
+  // The message names the variable, which need not be GOPROXY.
+  const help = code === "MALFORMED_INPUT" ? "mend that" : "set GOPROXY to a proxy that has it";
+  return `; so its retractions are unknown: ${help}, or leave out --retractions`;
 }
 
 /** Bounds that are no versions are below all of them, as the go command has it. */

@@ -1,8 +1,8 @@
 import { isProofdnsError, type ProofdnsError } from "../vindex/error.ts";
 import { TOOLCHAIN_MODULE } from "../vindex/module-path.ts";
 import { goVersionOf, type ToolchainItem } from "../vindex/toolchain-value.ts";
-import { type AgeHead, ageOf } from "./ages.ts";
-import type { Questioner } from "./asker.ts";
+import type { Questioner, RecordToProve } from "./asker.ts";
+import type { Dating } from "./dating.ts";
 import type { ToolchainUse } from "./item.ts";
 import { whyWait } from "./limits.ts";
 import type { JudgeOptions } from "./module-check.ts";
@@ -15,7 +15,7 @@ export async function checkToolchain(
   use: ToolchainUse,
   questioner: Questioner,
   options: JudgeOptions,
-  ages: readonly AgeHead[],
+  dating: Dating,
 ): Promise<ToolchainResult> {
   const withheld: Withheld[] = [];
   const none = { use, offered: undefined, step: undefined, age: undefined, withheld, notes: [], errors: [] };
@@ -33,7 +33,7 @@ export async function checkToolchain(
         const status = withheld.length > 0 && verdict.status === "current" ? "withheld" : verdict.status;
         return { ...none, status, offered: undefined, notes };
       }
-      const why = await whyNotYet(verdict.item, questioner, options);
+      const { why, record } = await lookAtAge(verdict.item, questioner, options);
       if (why === undefined) {
         const { item, step } = verdict;
         return {
@@ -41,7 +41,7 @@ export async function checkToolchain(
           status: "outdated",
           offered: item.version.text,
           step,
-          age: datedBy(ages, item.logIndex, options.cooldown !== undefined),
+          age: await (record === undefined ? dating.claimed(item.logIndex) : dating.proven(record)),
         };
       }
       withheld.push(why);
@@ -53,42 +53,32 @@ export async function checkToolchain(
   }
 }
 
-function datedBy(ages: readonly AgeHead[], logIndex: number, isProven: boolean): ToolchainResult["age"] {
-  const head = ageOf(ages, logIndex);
-  return head === undefined ? undefined : { atLeast: head.atLeast, publicSince: head.publicSince, isProven };
-}
-
-/** With a cooldown only what is old enough is offered, and its age counts only once its record is proven. */
-async function whyNotYet(
+/** With a cooldown only what is old enough is offered, and its age counts only once it is proven. */
+async function lookAtAge(
   item: ToolchainItem,
   questioner: Questioner,
-  options: JudgeOptions,
-): Promise<Withheld | undefined> {
-  if (options.cooldown === undefined) return undefined;
-  const version = item.version.text;
-  const limits = {
-    path: "toolchain",
-    excluded: new Set<string>(),
-    retractions: NO_RETRACTIONS,
-    cooldown: options.cooldown,
-  };
+  { cooldown }: JudgeOptions,
+): Promise<{ why?: Withheld; record?: RecordToProve }> {
+  if (cooldown === undefined) return {};
+  const [path, version] = ["toolchain", item.version.text];
+  const limits = { path, excluded: new Set<string>(), retractions: NO_RETRACTIONS, cooldown };
   const young = whyWait(limits, { version, logIndex: item.logIndex });
-  if (young !== undefined) return young;
-  const unproven = {
-    path: "toolchain",
-    version,
-    reason: "unproven" as const,
-    detail: "its record could not be proven",
-  };
+  if (young !== undefined) return { why: young };
+  const unproven = (detail: string): { why: Withheld } => ({ why: { path, version, reason: "unproven", detail } });
+  const noRecord = "its record could not be proven";
+  let record: RecordToProve | undefined;
   try {
     const { versions } = await questioner.lookup({ kind: "module", path: TOOLCHAIN_MODULE, withVersions: true });
     const entry = versions?.find(({ logIndex }) => logIndex === item.logIndex);
-    if (entry === undefined || goVersionOf(entry.version)?.text !== version) return unproven;
-    await questioner.proveRecord({ path: TOOLCHAIN_MODULE, ...entry });
-    return undefined;
+    if (entry === undefined || goVersionOf(entry.version)?.text !== version) return unproven(noRecord);
+    const claim = { path: TOOLCHAIN_MODULE, ...entry };
+    await questioner.proveRecord(claim);
+    record = claim;
+    if (cooldown.head !== undefined) await questioner.proveAge(cooldown.head, record);
+    return { record };
   } catch (error) {
-    if (isUnavailable(error)) return unproven;
-    throw error;
+    if (!isUnavailable(error)) throw error;
+    return unproven(record === undefined ? noRecord : "its record is not proven to be in the older head");
   }
 }
 

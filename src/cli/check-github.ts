@@ -30,14 +30,9 @@ type Level = "error" | "warning" | "notice";
 /** Workflow commands, one a line, the errors first. `workspace` is the folder that paths are shown from. */
 export function formatAnnotations(report: Report, workspace: string): string[] {
   const found: { level: Level; place: Place | undefined; title: string; message: string }[] = [];
-  for (const { input, place, error } of report.problems) {
-    found.push({
-      level: "error",
-      // What is no file of a name was an argument like module@version.
-      place: place ?? (input === "-" || input.includes("@") ? undefined : { file: input, line: undefined }),
-      title: "not read",
-      message: error.message,
-    });
+  // An input without a place is no file: a folder, an argument, what is not there.
+  for (const { place, error } of report.problems) {
+    found.push({ level: "error", place, title: "not read", message: error.message });
   }
   for (const error of distinctErrors(report.failures)) {
     found.push({ level: "error", place: undefined, title: error.code, message: error.message });
@@ -121,8 +116,8 @@ export function formatStepSummary(report: Report, now: number): string {
     if (shown.length > MAX_ROWS) lines.push("", `${shown.length - MAX_ROWS} more are not shown.`);
   }
   const said = [
-    ...distinctErrors(report.failures).map(({ code, message }) => `${code}: ${message}`),
-    ...report.problems.map(({ input, error }) => `${input}: ${error.message}`),
+    // Each says itself where it lies.
+    ...report.problems.map(({ error }) => error.message),
     ...notCheckedLines(report.skipped),
     ...report.remarks,
   ];
@@ -152,7 +147,15 @@ function toolchainCells(result: ToolchainResult): string[] {
   return ["Go toolchain", use.current, shownToolchain(result), step ?? "", formatAge(age), notes.join("; ")];
 }
 
-/** No character of Markdown or HTML means anything any more. */
+/**
+ * No character of Markdown or HTML means anything any more. What GitHub makes of text afterwards, links of bare addresses and formulas between
+ * dollars, is kept from it by an empty comment within, and by the element that it names for a plain dollar.
+ */
 function escapeMarkdown(text: string): string {
-  return text.replace(/[\\`*_{}[\]<>()#+!|&~@-]/g, (c) => `&#${c.charCodeAt(0)};`);
+  return text
+    .replace(/[\\`*_{}[\]<>()#+!|&~@-]/g, (c) => `&#${c.charCodeAt(0)};`)
+    .replaceAll("$", () => "<span>$</span>")
+    .replaceAll("://", "&#58;<!-- -->//")
+    .replace(/(www)\./gi, "$1&#46;<!-- -->")
+    .replace(/&#64;(?=[0-9a-z])/gi, "&#64;<!-- -->");
 }

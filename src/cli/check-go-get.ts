@@ -2,10 +2,11 @@ import { dirname, isAbsolute, resolve } from "node:path";
 import type { Place, Skipped, SkipReason } from "../check/item.ts";
 import type { ModuleResult, Report } from "../check/result.ts";
 import { printable } from "../input/printable.ts";
+import type { ProofdnsError } from "../vindex/error.ts";
 import { exitCodeOfModule, exitCodeOfToolchain } from "./check-exit.ts";
-import { count, notesOf, toolchainNotesOf } from "./check-notes.ts";
+import { count, distinctErrors, notesOf, toolchainNotesOf } from "./check-notes.ts";
 import { notCheckedLines } from "./check-skipped.ts";
-import { EXIT } from "./exit-code.ts";
+import { EXIT, exitCodeOf } from "./exit-code.ts";
 
 /**
  * The commands that take what is offered, one a line, each once: `go get` for what a go.mod or a list names, `go install` for programs. Of what a
@@ -15,7 +16,10 @@ import { EXIT } from "./exit-code.ts";
  *
  * A go.mod that is not in `workingFolder` gets its command in a subshell that goes there, which works with every version of the go command.
  *
- * Paths and versions hold nothing that a shell would take for something else: they are checked module paths and versions; folders are quoted.
+ * Paths and versions hold nothing that a shell would take for something else: they are checked module paths and versions; folders are quoted, and
+ * one with a control character in its name, which a terminal would obey, gets no command.
+ *
+ * Where the log itself failed its word is nothing to act on: what failed comes first, and every command is a comment.
  */
 export function formatGoGet(report: Report, workingFolder: string = process.cwd()): string[] {
   const goMods = new Set(report.goModFiles);
@@ -26,11 +30,14 @@ export function formatGoGet(report: Report, workingFolder: string = process.cwd(
     if (from === undefined) return goMods.has(file) ? "go.mod" : "binary";
     return from === "stdin" && isBinaryListed ? "binary" : "list";
   };
-  const lines = new Set<string>();
+  const failed = failuresOfLog(report);
+  const lines = new Set(failed.map(({ code, message }) => `# ${printable(`FAILED: ${code}: ${message}`, 1000)}`));
+  const mark = failed.length === 0 ? "" : "# ";
+  if (failed.length > 0) lines.add("# no command below is to be run: what proved it failed itself");
   let parts = 0;
   for (const result of report.modules) {
     const commands = commandsOf(result, sourceOf, workingFolder);
-    for (const line of commands) lines.add(line);
+    for (const line of commands) lines.add(line.startsWith("#") ? line : `${mark}${line}`);
     if (commands.length === 0 && isNewerFound(result)) parts++;
   }
   const others: Skipped[] = [];
@@ -49,6 +56,14 @@ export function formatGoGet(report: Report, workingFolder: string = process.cwd(
   for (const line of leftOut(report)) lines.add(`# ${line}`);
   for (const line of notCheckedLines(others)) lines.add(`# ${line}`);
   return [...lines];
+}
+
+/** What speaks against the log as a whole: nothing that it proves is to be acted on. */
+function failuresOfLog({ failures, modules, toolchains }: Report): ProofdnsError[] {
+  const forks = [...modules, ...toolchains].flatMap(({ errors }) =>
+    errors.filter(({ code }) => code === "FORK" || code === "SUMDB_FORK"),
+  );
+  return distinctErrors([...failures.filter((error) => exitCodeOf(error) === EXIT.failed), ...forks]);
 }
 
 /** What does not count as 0 and has no command, each in a line of printable text; and what failed. */
@@ -72,7 +87,8 @@ function leftOut({ modules, toolchains, problems, failures }: Report): string[] 
       `${labelOf(code)}: toolchain ${[use.current, ...newer, ...shortened(toolchainNotesOf(result))].join(": ")}${where}`,
     );
   }
-  for (const { input, error } of problems) lines.push(`not checked: ${input}: ${error.message}`);
+  // Each says itself where it lies.
+  for (const { error } of problems) lines.push(`not checked: ${error.message}`);
   for (const { code, message } of failures) lines.push(`FAILED: ${code}: ${message}`);
   return lines.map((line) => printable(line, 1000));
 }
@@ -119,6 +135,8 @@ function commandsOf(
 
 function inFolder(folder: string, command: string, workingFolder: string): string {
   if (resolve(workingFolder, folder) === resolve(workingFolder)) return command;
+  const shown = printable(folder, folder.length);
+  if (shown !== folder) return `# no command: the folder ${shown} has control characters in its name: ${command}`;
   // So that a folder is no option of cd, nor looked for in $CDPATH.
   const path = isAbsolute(folder) || /^\.\.?(?:\/|$)/.test(folder) ? folder : `./${folder}`;
   return `(cd ${quote(path)} && ${command})`;

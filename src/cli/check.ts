@@ -30,7 +30,7 @@ import { parseDuration } from "./duration.ts";
 import { messageOf } from "./exit-code.ts";
 import { holdsBack } from "./holds-back.ts";
 import { checkOptions } from "./option-rules.ts";
-import { proveRecord } from "./session-record.ts";
+import { proveAge, proveRecord } from "./session-record.ts";
 
 interface CheckCommandOptions extends ClientCommandOptions {
   readonly direct?: boolean;
@@ -233,6 +233,7 @@ export function makeAsker(session: Session, signal: AbortSignal, timeoutMs = 30_
       return age;
     },
     proveRecord: (record) => proveRecord(session, record, { signal }),
+    proveAge: (age, record) => proveAge(session, age, record, { signal }),
     fetchGoMod: (path, version, hash) => {
       const ask = (): Promise<Uint8Array> => fetchGoMod(goEnv, path, version, { fetch, signal, timeoutMs });
       return goMods.get(path, version, hash, isOffline ? undefined : ask);

@@ -130,9 +130,10 @@ export async function openClient(options: ClientCommandOptions, goEnv: GoEnv): P
     notes.add(message);
   };
   const cache = folder === undefined ? undefined : new FolderAnswerCache({ folder, trust, memory, onIgnored });
+  const later = new Later();
   const goMods = new GoModSource({
     moduleCache: goEnv.GOMODCACHE,
-    folder: folder === undefined ? undefined : join(folder, "go.mod"),
+    folder: folder === undefined ? undefined : join(folder, "go-mod-files"),
     onIgnored,
   });
   // Now and then is enough, and no command waits for it.
@@ -148,12 +149,15 @@ export async function openClient(options: ClientCommandOptions, goEnv: GoEnv): P
     cache: cache ?? new NoAnswerCache(),
     goEnv,
     goMods,
-    later: new Later(),
+    later,
     jobs,
     isOffline,
     isStrict: options.strict === true,
     keptForks,
-    close: () => transport.close?.(),
+    close: () => {
+      later.abandon();
+      transport.close?.();
+    },
   };
 }
 
@@ -294,7 +298,7 @@ export function whyNotAsked(goEnv: GoEnv, subject: Subject): string | undefined 
 
 /**
  * Looks subjects up, at most `session.jobs` at once, each distinct one once, private ones not at all (`PRIVATE_MODULE`). `each` is called once for every
- * index of `subjects`, in the order in which outcomes come. Only `ProofdnsError`s are outcomes; anything else rejects.
+ * index of `subjects`, in the order in which outcomes come. What is kept of them is written when `session.later` is done. Only `ProofdnsError`s are outcomes; anything else rejects.
  */
 export async function lookupAll(
   session: Session,
@@ -315,8 +319,9 @@ export async function lookupAll(
     if ("lookup" in outcome && !outcome.isCached) asked.push({ subject, lookup: outcome.lookup });
     for (const index of indexes) each(index, outcome);
   });
-  // After all outcomes: what is kept for the next time delays nobody.
-  await forEachAtOnce(16, asked, ({ subject, lookup }) => session.cache.write(subject, lookup, session.client));
+  // After all outcomes: what is kept for the next time takes no place from them.
+  const { client, cache, later } = session;
+  for (const { subject, lookup } of asked) later.add((signal) => cache.write(subject, lookup, client, { signal }));
 }
 
 async function lookupOne(session: Session, subject: Subject, options: LookupAllOptions): Promise<LookupOutcome> {

@@ -12,6 +12,7 @@ import { holdsBack } from "./holds-back.ts";
 import { InOrder } from "./in-order.ts";
 import { errorToJson, exitCodeOfAnswer, formatLookup, lookupToJson } from "./latest-output.ts";
 import { exitCodeOfSelected, formatSelected, type Selected, selectedToJson } from "./latest-selected.ts";
+import { checkOptions, strictRule } from "./option-rules.ts";
 import { proveRecord } from "./session-record.ts";
 import { parseMajorsArgument, parseModuleArgument } from "./subject-argument.ts";
 
@@ -61,6 +62,7 @@ interface BadAsk {
 }
 
 async function latest(modules: readonly string[], options: LatestOptions): Promise<number> {
+  checkOptions([strictRule(options)]);
   const asks = makeAsks(modules, options);
   // Where there is nothing to ask no policy is needed.
   if (asks.every((ask) => "error" in ask)) {

@@ -12,3 +12,11 @@ export function checkOptions(rules: readonly OptionRule[]): void {
   const broken = rules.find(([isBroken]) => isBroken);
   if (broken !== undefined) throw new ProofdnsError("MALFORMED_INPUT", broken[1]);
 }
+
+/** That nothing can be proven anew where nothing is asked: else the one option would hide what the other cannot find. */
+export function strictRule(options: { readonly offline?: boolean; readonly strict?: boolean }): OptionRule {
+  return [
+    options.offline === true && options.strict === true,
+    "--strict asks for proofs, and --offline asks nothing: leave out one of them",
+  ];
+}

@@ -2,11 +2,11 @@ import { readdir, rm } from "node:fs/promises";
 import { Command } from "commander";
 import { makeFolder } from "../client/make-folder.ts";
 import { printable } from "../input/printable.ts";
-import { ProofdnsError } from "../vindex/error.ts";
+import { isProofdnsError, ProofdnsError } from "../vindex/error.ts";
 import { formatVerifierKey } from "../vindex/note.ts";
 import type { Policy, QuorumRule } from "../vindex/policy.ts";
 import { readVariable } from "./environment.ts";
-import { messageOf } from "./exit-code.ts";
+import { exitCodeOf, messageOf } from "./exit-code.ts";
 import { policyFolder } from "./folders.ts";
 import { writeOutputFile } from "./output-file.ts";
 import { DEFAULT_POLICY, isPolicyName, policyPath, readPolicy } from "./policy-file.ts";
@@ -44,9 +44,17 @@ function makeListCommand(): Command {
       );
     }
     for (const name of known) {
-      const { policy } = await readPolicy(name);
-      const logs = policy.logs.map(({ verifierKey }) => printable(verifierKey.keyName)).join(", ");
-      console.log(`${name}\t${logs}\t${describeQuorum(policy)}`);
+      try {
+        const { policy } = await readPolicy(name);
+        const logs = policy.logs.map(({ verifierKey }) => printable(verifierKey.keyName)).join(", ");
+        console.log(`${name}\t${logs}\t${describeQuorum(policy)}`);
+      } catch (error) {
+        // One that is spoilt hides none of the others.
+        if (!isProofdnsError(error)) throw error;
+        const message = `the policy named ${name} cannot be used: ${printable(messageOf(error), 1000)}`;
+        console.error(`proofdns: ${message}; to be rid of it: proofdns policy remove ${name} [${error.code}]`);
+        process.exitCode = exitCodeOf(error);
+      }
     }
   });
 }

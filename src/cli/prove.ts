@@ -20,6 +20,7 @@ import {
 } from "./client-options.ts";
 import { EXIT, exitCodeOf } from "./exit-code.ts";
 import { holdsBack } from "./holds-back.ts";
+import { checkOptions, strictRule } from "./option-rules.ts";
 import { refuseExisting, writeOutputFile } from "./output-file.ts";
 import { describeProof, exitCodeOfProof, proofToJson } from "./proof-output.ts";
 import { noKeptRecord } from "./session-record.ts";
@@ -53,6 +54,7 @@ export function makeProveCommand(): Command {
 }
 
 async function prove(argument: string | undefined, options: ProveOptions): Promise<number> {
+  checkOptions([strictRule(options)]);
   const subject = parseSubject(argument, options);
   if (options.output !== "-" && options.force !== true) await refuseExisting(options.output);
   const session = await openClient(options, await readGoEnv(process.env));
@@ -68,6 +70,7 @@ async function prove(argument: string | undefined, options: ProveOptions): Promi
     if (parts === undefined) {
       // That it is absent was proven too.
       await session.client.commit();
+      await session.later.done();
       const count = lookup.versions?.length ?? 0;
       console.error(
         `proofdns: ${argument} is not in the index: ${count === 0 ? "the module is absent" : `none of its ${count} records is of this version`} (proven; \`prove --versions\` writes the proof)`,
@@ -87,6 +90,7 @@ async function prove(argument: string | undefined, options: ProveOptions): Promi
       : `${describeProof(session.trust, proof, now)}\n  written to ${printable(options.output)}`;
     if (isPiped) console.error(said);
     else console.log(said);
+    await session.later.done();
     return Math.max(exitCodeOfProof(proof), ...failures.map(exitCodeOf));
   } catch (error) {
     if (!holdsBack(error)) await session.client.commit();
@@ -114,7 +118,12 @@ function parseSubject(argument: string | undefined, options: ProveOptions): Proo
   if (at < 0) return { kind: "module", path: parseModuleArgument(argument), withVersions: options.versions === true };
   const path = parseModuleArgument(argument.slice(0, at));
   const version = parseVersion(argument.slice(at + 1));
-  if (version === undefined || !isVersionOfPath(version, path)) {
+  if (version !== undefined && !isVersionOfPath(version, path)) {
+    return refuse(
+      `${version.text} is no version that ${printable(path, 200)} can have: the end of a path says the major version, as in example.com/x/v2@v2.0.0`,
+    );
+  }
+  if (version === undefined) {
     return refuse(
       `${JSON.stringify(printable(argument, 200))} names no exact version of the module, such as ${path}@v1.2.3`,
     );

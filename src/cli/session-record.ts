@@ -1,8 +1,10 @@
+import type { WithLeaf } from "../client/answer-cache.ts";
 import type { ClaimedRecord } from "../client/client.ts";
 import type { VerifiedHead } from "../client/verify/index.ts";
 import { printable } from "../input/printable.ts";
 import { isProofdnsError, ProofdnsError } from "../vindex/error.ts";
 import type { Session } from "./client-options.ts";
+import { messageOf } from "./exit-code.ts";
 
 /** How a record was proven. */
 export interface RecordOutcome {
@@ -10,6 +12,8 @@ export interface RecordOutcome {
   readonly ageTime: number;
   /** DNS queries made for it. */
   readonly queries: number;
+  /** With the tree head of the checksum database that it was proven under. */
+  readonly leaf: WithLeaf["leaf"];
 }
 
 export interface RecordRequest {
@@ -42,19 +46,71 @@ export async function proveRecord(
   const call = signal === undefined ? {} : { signal };
   const kept = await cache.readRecord(record, { isOffline });
   if (isOffline) {
-    if (kept !== undefined) return { ageTime: kept.head.ageTime, queries: 0 };
+    if (kept !== undefined) return { ageTime: kept.head.ageTime, queries: 0, leaf: kept.head.leaf };
     throw noKeptRecord(record);
   }
+  let isDenied = false;
   if (kept !== undefined) {
     try {
-      const queries = await client.proveContinuity(kept.head, call);
-      return { ageTime: kept.head.ageTime, queries };
+      const queries = await client.proveContinuity(kept.head, record, call);
+      keepExtensions(session);
+      return { ageTime: kept.head.ageTime, queries, leaf: kept.head.leaf };
     } catch (error) {
-      // Who has no proof from so old a tree may have one of the record itself.
-      if (!isProofdnsError(error, "NO_ANSWER")) throw error;
+      // Who has no proof from so old a tree may have one of the record itself. What contradicts that tree ends the search.
+      if (!isProofdnsError(error) || error.kind === "false") throw error;
+      isDenied = error.code === "NO_ANSWER";
     }
   }
   const proof = await client.recordProof(record, { ...call, ...(head === undefined ? {} : { head }) });
-  later.add(() => cache.writeRecord(record, proof, client));
-  return { ageTime: proof.head.ageTime, queries: proof.queries };
+  keepExtensions(session);
+  // What is kept may be all that tells of a fork: it stays.
+  if (kept === undefined) later.add((signal) => cache.writeRecord(record, proof, client, { signal }));
+  else if (isDenied && sizeOf(kept.head) <= sizeOf(proof.head)) await saySuspicion(session, kept.head, proof.head);
+  return { ageTime: proof.head.ageTime, queries: proof.queries, leaf: proof.head.leaf };
+}
+
+/**
+ * Proves that an old head, which dates records, is of one checksum database with the record that was proven under `leaf` (spec/client.md §6): without
+ * a network by kept extensions.
+ *
+ * @throws ProofdnsError as `Client.proveAgeTree`; `NO_ANSWER` if no such proof is kept and nobody may be asked
+ */
+export async function proveAge(
+  session: Pick<Session, "client" | "cache" | "later" | "isOffline">,
+  age: WithLeaf,
+  record: WithLeaf,
+  call: { readonly signal?: AbortSignal } = {},
+): Promise<void> {
+  if (!session.isOffline) {
+    await session.client.proveAgeTree(age, call);
+    keepExtensions(session);
+  } else if (!(await session.cache.areOneTree(age, record))) {
+    const what = "that the checksum database of an older head goes on to that of the record";
+    throw new ProofdnsError("NO_ANSWER", `no proof ${what} is kept; run this once without --offline, which keeps it`);
+  }
+}
+
+function keepExtensions({ client, cache, later }: Pick<Session, "client" | "cache" | "later">): void {
+  for (const extension of client.takeExtensions()) later.add(() => cache.writeExtension(extension));
+}
+
+async function saySuspicion(
+  { client }: Pick<Session, "client">,
+  kept: VerifiedHead,
+  head: VerifiedHead,
+): Promise<void> {
+  let where: string | undefined;
+  try {
+    where = await client.keepSuspicion(kept, head);
+  } catch (error) {
+    where = `nowhere (${messageOf(error)})`;
+  }
+  if (where === undefined) return;
+  console.error(
+    `proofdns: the server proves records, but not that its checksum database of ${sizeOf(head)} records continues the one of ${sizeOf(kept)} that was proven before: it may have lost proofs, or hide a fork; both tree heads are kept in ${printable(where, 400)}`,
+  );
+}
+
+function sizeOf({ leaf }: WithLeaf): number {
+  return leaf.treeHead.treeSize;
 }

@@ -189,15 +189,31 @@ export function* formatReport(report: VerifyReport, isAll: boolean): Generator<s
   yield* formatPassed(claims.passed, isAll);
   for (const { error } of claims.problems) yield `error    ${printable(error.message, 1000)} [${error.code}]`;
   yield summarize(report);
-  if (report.offline !== undefined) yield describeOffline(report.offline);
+  const age = describeOffline(report);
+  if (age !== undefined) yield age;
 }
 
-/** How old what is said is. */
-export function describeOffline({ lists, records, now }: OfflineTimes): string {
+/** How old what is said is; undefined if the network was asked, or there was nothing to ask. */
+export function describeOffline({ offline, verdicts }: VerifyReport): string | undefined {
+  if (offline === undefined || verdicts.every(({ status }) => status === "private")) return undefined;
+  const { lists, records, now } = offline;
   const span = (time: number): string => (time === 0 ? "freshness not proven" : `${formatSpan(now - time)} old`);
-  if (lists === undefined) return "offline: nothing about these modules is kept";
+  if (lists === undefined) {
+    const isTooOld = verdicts.some((verdict) => verdict.status === "error" && verdict.error.code === "STALE");
+    return `offline: nothing about these modules is kept${isTooOld ? " that is new enough" : ""}`;
+  }
   const more = records === undefined || records === lists ? "" : `, of records ${span(records)}`;
   return `offline: from what was kept; the oldest list of versions is ${span(lists)}${more}`;
+}
+
+/** What makes an exit code 2 and stands in no verdict, a printable sentence each. */
+export function* whyUnproven(report: VerifyReport): Generator<string> {
+  const { claims } = report;
+  const isNothing = isNothingProven(report);
+  for (const { error } of claims.problems) yield `${printable(error.message, 1000)} [${error.code}]`;
+  const unproven = claims.passed.filter(({ reason }) => isNothing || UNCHECKED.has(reason));
+  for (const line of formatPassed(unproven, false)) yield line;
+  if (isNothing) yield "nothing was proven";
 }
 
 /** Of many alike in one file a count says enough. */
@@ -215,7 +231,7 @@ function* formatPassed(passed: readonly Passed[], isAll: boolean): Generator<str
       yield `${labelOf(first)}  ${group.length} modules: ${printable(first.detail)}; --all names them  (${printable(first.place.file)})`;
     } else {
       for (const one of group)
-        yield `${labelOf(one)}  ${printable(one.name)}: ${printable(one.detail)}  ${showPlace(one.place)}`;
+        yield `${labelOf(one)}  ${printable(one.name)}: ${printable(one.detail)}${one.name === one.place.file ? "" : `  ${showPlace(one.place)}`}`;
     }
   }
 }

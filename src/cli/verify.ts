@@ -8,10 +8,11 @@ import { readClaims } from "../verify/inputs.ts";
 import { addModuleCacheClaims } from "../verify/module-cache.ts";
 import { type RecordAsker, verifyClaims } from "../verify/verify.ts";
 import { ProofdnsError } from "../vindex/error.ts";
+import { formatJsonLine } from "./check-json.ts";
 import { Progress } from "./check-terminal.ts";
 import { addClientOptions, type ClientCommandOptions, lookupAll, openClient, type Session } from "./client-options.ts";
 import { holdsBack } from "./holds-back.ts";
-import { checkOptions } from "./option-rules.ts";
+import { checkOptions, strictRule } from "./option-rules.ts";
 import { proveRecord } from "./session-record.ts";
 import { exitCodeOfReport, formatReport, reportToJson, type VerifyReport } from "./verify-output.ts";
 
@@ -45,12 +46,7 @@ export function makeVerifyCommand(): Command {
 }
 
 async function verify(paths: readonly string[], options: VerifyOptions): Promise<number> {
-  checkOptions([
-    [
-      options.offline === true && options.strict === true,
-      "--strict asks for proofs, and --offline asks nothing: leave out one of them",
-    ],
-  ]);
+  checkOptions([strictRule(options)]);
   const goEnv = await readGoEnv(process.env);
   const session = await openClient(options, goEnv);
   const progress = new Progress(process.stderr, process.env, options.quiet === true || options.json === true);
@@ -69,7 +65,7 @@ async function verify(paths: readonly string[], options: VerifyOptions): Promise
     const offline = session.isOffline ? { ...asOf.times, now: Math.floor(Date.now() / 1000) } : undefined;
     const report: VerifyReport = { claims, verdicts, privateModules, offline, keptForks: session.keptForks };
     const exitCode = exitCodeOfReport(report);
-    if (options.json) for (const object of reportToJson(report, exitCode)) console.log(JSON.stringify(object));
+    if (options.json) for (const object of reportToJson(report, exitCode)) console.log(formatJsonLine(object));
     else for (const line of formatReport(report, options.all === true)) console.log(line);
     if (!verdicts.some((verdict) => verdict.status === "error" && holdsBack(verdict.error)))
       await session.client.commit();

@@ -13,8 +13,9 @@ import { formatH1 } from "../vindex/record.ts";
 import { addClientOptions, type ClientCommandOptions, openClient } from "./client-options.ts";
 import { EXIT, exitCodeOf, messageOf } from "./exit-code.ts";
 import { holdsBack } from "./holds-back.ts";
+import { checkOptions, strictRule } from "./option-rules.ts";
 import { makeRecordAsker, Oldest } from "./verify.ts";
-import { describeOffline, exitCodeOfReport } from "./verify-output.ts";
+import { describeOffline, exitCodeOfReport, type VerifyReport, whyUnproven } from "./verify-output.ts";
 
 interface VersionOptions extends ClientCommandOptions {
   readonly modules?: boolean;
@@ -55,6 +56,7 @@ export function makeVersionCommand(): Command {
 }
 
 async function version(paths: readonly string[], options: VersionOptions): Promise<number> {
+  checkOptions([strictRule(options)]);
   const search = new Search();
   for (const path of paths) await search.add(path);
   const { programs, exitCode } = search;
@@ -165,12 +167,16 @@ async function printMarked(programs: readonly Program[], options: VersionOptions
       said.add(verdict.error.message);
       console.error(`proofdns: ${printable(verdict.error.message, 1000)} [${verdict.error.code}]`);
     }
-    if (session.isOffline)
-      console.error(`proofdns: ${describeOffline({ ...asOf.times, now: Math.floor(Date.now() / 1000) })}`);
+    const { isOffline, keptForks } = session;
+    const offline = isOffline ? { ...asOf.times, now: Math.floor(Date.now() / 1000) } : undefined;
+    const report: VerifyReport = { claims, verdicts, privateModules: new Set(), offline, keptForks };
+    for (const why of whyUnproven(report)) console.error(`proofdns: ${why}`);
+    const age = describeOffline(report);
+    if (age !== undefined) console.error(`proofdns: ${age}`);
     if (!verdicts.some((verdict) => verdict.status === "error" && holdsBack(verdict.error)))
       await session.client.commit();
     await session.later.done();
-    return exitCodeOfReport({ claims, verdicts, privateModules: new Set(), keptForks: session.keptForks });
+    return exitCodeOfReport(report);
   } finally {
     session.close();
   }

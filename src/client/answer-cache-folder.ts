@@ -3,12 +3,14 @@ import { formatBase64, parseBase64 } from "../vindex/base64.ts";
 import { encodeUtf8, equalBytes, formatHex } from "../vindex/bytes.ts";
 import { isProofdnsError, ProofdnsError } from "../vindex/error.ts";
 import { formatKeyId } from "../vindex/note.ts";
-import type { AnswerCache, CacheReadOptions, KeptAge, KeptRecord } from "./answer-cache.ts";
-import type { ClaimedRecord, Client, Lookup, ProvenAge, RecordProof } from "./client.ts";
+import type { AnswerCache, CacheReadOptions, KeptAge, KeptRecord, WithLeaf } from "./answer-cache.ts";
+import type { CallOptions, ClaimedRecord, Client, Lookup, ProvenAge, RecordProof } from "./client.ts";
+import { KeptExtensions } from "./kept-extensions.ts";
 import { isContradiction, KeptHeads } from "./kept-heads.ts";
 import { rememberTrue } from "./known-signatures.ts";
 import type { MemoryStore } from "./memory-store.ts";
 import { type FoundText, ProofFolder } from "./proof-folder.ts";
+import type { SumdbExtension } from "./sumdb-extension.ts";
 import {
   formatProofFile,
   formatProofSubject,
@@ -62,6 +64,8 @@ export class FolderAnswerCache implements AnswerCache {
   readonly #onIgnored: (message: string) => void;
   /** Epochs whose head was not to be had in the form that stands alone: it is asked for once, not for each thing under it. */
   readonly #unkept = new Set<number>();
+  readonly #proofHeads = new WeakMap<VerifiedHead, ProofHead>();
+  readonly #extensions: KeptExtensions;
 
   constructor(options: FolderAnswerCacheOptions) {
     const { keyName, keyId } = options.trust.logKey;
@@ -76,6 +80,7 @@ export class FolderAnswerCache implements AnswerCache {
       now: this.#now,
       onIgnored: this.#onIgnored,
     });
+    this.#extensions = new KeptExtensions(this.#files, this.#trust.sha256, this.#now);
   }
 
   /** File of a subject. */
@@ -218,22 +223,32 @@ export class FolderAnswerCache implements AnswerCache {
   }
 
   /** Keeps what `client` has looked up. What cannot be written is not kept. */
-  async write(subject: Subject, lookup: Lookup, client: Pick<Client, "headForProof">): Promise<void> {
+  async write(
+    subject: Subject,
+    lookup: Lookup,
+    client: Pick<Client, "headForProof">,
+    options: CallOptions = {},
+  ): Promise<void> {
     const { answer, versions, payload } = lookup;
     const ttl = Math.min(lookup.ttl, MAX_TTL);
     const name = this.#nameOf(formatProofSubject(subject));
     await unlessImpossible(async () => {
-      const head = await this.#proofHead(answer.head, client);
+      const head = await this.#proofHead(answer.head, client, options);
       if (head === undefined) return;
       await this.#keep(name, { subject, head, answer: payload, versions }, this.#now() + ttl);
     });
   }
 
   /** Keeps what `client` has proven of a record. What cannot be written is not kept. */
-  async writeRecord(record: ClaimedRecord, proof: RecordProof, client: Pick<Client, "headForProof">): Promise<void> {
+  async writeRecord(
+    record: ClaimedRecord,
+    proof: RecordProof,
+    client: Pick<Client, "headForProof">,
+    options: CallOptions = {},
+  ): Promise<void> {
     const { path, version } = record;
     await unlessImpossible(async () => {
-      const head = await this.#proofHead(proof.head, client);
+      const head = await this.#proofHead(proof.head, client, options);
       if (head === undefined) return;
       const subject = { kind: "record", path, version } as const;
       const parts = { subject, head, record: { entry: record, proof: proof.payload } };
@@ -241,10 +256,17 @@ export class FolderAnswerCache implements AnswerCache {
     });
   }
 
-  async #proofHead(head: VerifiedHead, client: Pick<Client, "headForProof">): Promise<ProofHead | undefined> {
-    if (this.#unkept.has(head.epoch)) return undefined;
+  async #proofHead(
+    head: VerifiedHead,
+    client: Pick<Client, "headForProof">,
+    options: CallOptions,
+  ): Promise<ProofHead | undefined> {
+    const known = this.#proofHeads.get(head);
+    if (known !== undefined || this.#unkept.has(head.epoch)) return known;
     try {
-      return await client.headForProof(head);
+      const made = await client.headForProof(head, options);
+      this.#proofHeads.set(head, made);
+      return made;
     } catch (error) {
       this.#unkept.add(head.epoch);
       throw error;
@@ -260,6 +282,15 @@ export class FolderAnswerCache implements AnswerCache {
   async writeAge(time: number, { payload }: ProvenAge): Promise<void> {
     if (!Number.isSafeInteger(time) || time < 0) throw new RangeError(`not Unix seconds: ${time}`);
     await unlessImpossible(() => this.#files.replace(`t${time}.head`, `${formatBase64(payload)}\n`, this.#now()));
+  }
+
+  areOneTree(a: WithLeaf, b: WithLeaf): Promise<boolean> {
+    return this.#extensions.areOneTree(a.leaf.treeHead, b.leaf.treeHead);
+  }
+
+  /** Keeps an extension. What cannot be written is not kept. */
+  writeExtension(extension: SumdbExtension): Promise<void> {
+    return unlessImpossible(() => this.#extensions.write(extension));
   }
 
   /** Removes what nobody has asked for in a month. */

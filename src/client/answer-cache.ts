@@ -1,23 +1,39 @@
-import type { ClaimedRecord, Client, Lookup, ProvenAge, RecordProof } from "./client.ts";
+import type { EpochLeaf } from "../vindex/leaf.ts";
+import type { CallOptions, ClaimedRecord, Client, Lookup, ProvenAge, RecordProof } from "./client.ts";
+import type { SumdbExtension } from "./sumdb-extension.ts";
 import type { Subject, VerifiedAge, VerifiedHead } from "./verify/index.ts";
 
 /** Proven answers, proofs of records and old heads, kept for a while; whatever is in it is verified again when it is read. */
 export interface AnswerCache {
   /** A cached answer that verifies; undefined if there is none, or it is too old, or of another epoch than the remembered one, so that it takes asking. */
   read(subject: Subject, options?: CacheReadOptions): Promise<Lookup | undefined>;
-  /** Keeps an answer that `client` has looked up. A cache that cannot be written is no reason to fail. */
-  write(subject: Subject, lookup: Lookup, client: Pick<Client, "headForProof">): Promise<void>;
+  /** Keeps an answer that `client` has looked up. A cache that cannot be written is no reason to fail. The signal ends what is asked for it. */
+  write(subject: Subject, lookup: Lookup, client: Pick<Client, "headForProof">, options?: CallOptions): Promise<void>;
   /**
    * A kept proof of this very record that verifies, of whatever age: a record never changes. With a network it counts only after
    * `Client.proveContinuity` for its head (spec/client.md §10).
    */
   readRecord(record: ClaimedRecord, options?: Pick<CacheReadOptions, "isOffline">): Promise<KeptRecord | undefined>;
-  /** Keeps what `client` has proven of a record. */
-  writeRecord(record: ClaimedRecord, proof: RecordProof, client: Pick<Client, "headForProof">): Promise<void>;
+  /** Keeps what `client` has proven of a record. The signal ends what is asked for it. */
+  writeRecord(
+    record: ClaimedRecord,
+    proof: RecordProof,
+    client: Pick<Client, "headForProof">,
+    options?: CallOptions,
+  ): Promise<void>;
   /** For work without a network: of the kept heads that a log had at `time` or before, the latest that verifies. Unix seconds. */
   readAge(time: number): Promise<KeptAge | undefined>;
   /** Keeps the head that a log had at `time`. */
   writeAge(time: number, age: ProvenAge): Promise<void>;
+  /** For work without a network: true if kept extensions prove that two tree heads of the checksum database are of one tree. */
+  areOneTree(a: WithLeaf, b: WithLeaf): Promise<boolean>;
+  /** Keeps an extension of the checksum database that was proven. */
+  writeExtension(extension: SumdbExtension): Promise<void>;
+}
+
+/** What holds a tree head of the checksum database. */
+export interface WithLeaf {
+  readonly leaf: EpochLeaf;
 }
 
 /** What may be read of a cache. */
@@ -59,6 +75,12 @@ export class NoAnswerCache implements AnswerCache {
     return Promise.resolve(undefined);
   }
   writeAge(): Promise<void> {
+    return Promise.resolve();
+  }
+  areOneTree(): Promise<boolean> {
+    return Promise.resolve(false);
+  }
+  writeExtension(): Promise<void> {
     return Promise.resolve();
   }
 }

@@ -21,6 +21,7 @@ export {
 } from "./client.ts";
 export { StorageMemoryStore, type TextStorage } from "./memory-storage.ts";
 export { type MemoryStore, NoMemoryStore } from "./memory-store.ts";
+export type { SumdbExtension } from "./sumdb-extension.ts";
 export type { QueryOptions, ReplyOrigin, Transport, TransportKind, TxtReply } from "./transport.ts";
 export { DohTransport, type DohTransportOptions } from "./transport-doh.ts";
 export { type FailoverOptions, FailoverTransport } from "./transport-failover.ts";

@@ -10,6 +10,7 @@ import { Heads, newer } from "./heads.ts";
 import { type MemoryStore, NoMemoryStore, sumdbLeafOf } from "./memory-store.ts";
 import { Questions } from "./questions.ts";
 import { SharedTask } from "./shared-task.ts";
+import { type SumdbExtension, suspicionOfTrees } from "./sumdb-extension.ts";
 import type { Transport, TxtReply } from "./transport.ts";
 import type { ProofHead } from "./verify/files.ts";
 import {
@@ -108,6 +109,8 @@ export interface Lookup {
 
 /** Pages asked at once. */
 const PAGES_AT_ONCE = 8;
+/** Extensions that wait to be taken. */
+const MAX_EXTENSIONS = 64;
 const DEFAULT_TIMEOUT = 30_000;
 /** Longer timers fire at once. */
 const MAX_TIMEOUT = 2 ** 31 - 1;
@@ -131,8 +134,12 @@ export class Client {
   readonly #lookups = new Map<string, SharedTask<Lookup>>();
   /** Extensions of the checksum database that were proven or are being, by their two tree heads. */
   readonly #sumdbs = new Map<string, SharedTask<void>>();
-  /** Roots of kept trees of the checksum database from which the server had no proof: asked once, not for each record. */
-  readonly #unconnected = new Set<string>();
+  /** What of them is not handed over yet. */
+  readonly #extensions: SumdbExtension[] = [];
+  /** Why kept trees of the checksum database were not connected, by their roots: asked once, not for each record. */
+  readonly #unconnected = new Map<string, ProofdnsError>();
+  /** Roots of kept trees that a suspicion was kept of. */
+  readonly #suspected = new Set<string>();
   /** With the tree head of the checksum database that was proven last to continue those before it, or else was seen first. */
   #sumdbLeaf: EpochLeaf | undefined;
   /** The one of the memory that it was compared with. */
@@ -168,7 +175,7 @@ export class Client {
     let task = this.#lookups.get(key);
     if (task === undefined || task.isAbandoned) {
       const made = new SharedTask((signal) =>
-        this.#call({ signal }, (asking) => this.#lookup(subject, { withRecord, isStrict }, asking)),
+        this.#lookup(subject, { withRecord, isStrict }, { signal, tally: { queries: 0 } }),
       );
       task = made;
       this.#lookups.set(key, made);
@@ -177,14 +184,13 @@ export class Client {
       };
       made.whenOver(forget, forget);
     }
-    // Many calls may share a signal: one listener for all of them.
-    const controller = new AbortController();
-    const leave = this.#hub.listen(options.signal, () => controller.abort(options.signal?.reason));
-    try {
-      return await task.join(controller.signal);
-    } finally {
-      leave();
-    }
+    const shared = task;
+    // Each waits for its own time. The last ends the work itself, so that what it found is not lost.
+    const expire = (why: ProofdnsError, abort: (why: ProofdnsError) => void): void => {
+      if (shared.waiting > 1) abort(why);
+      else shared.abort(why);
+    };
+    return this.#call(options, ({ signal }) => shared.join(signal), expire);
   }
 
   /** The newest head. */
@@ -197,8 +203,9 @@ export class Client {
   }
 
   /**
-   * Proves how old records are: every record below the result's sumdb size was public at its `publicSince`. `time` is in Unix
-   * seconds, a multiple of 3600; undefined if the log is younger.
+   * Proves how old records are: every record of the checksum database that the result's head has was public at its `publicSince`. That a
+   * record below its size, proven under another head, is one of them is shown by `proveAgeTree`. `time` is in Unix seconds, a multiple
+   * of 3600; undefined if the log is younger.
    */
   age(time: number, options: CallOptions = {}): Promise<ProvenAge | undefined> {
     return this.#call(options, (asking) => this.#heads.age(time, asking));
@@ -224,13 +231,7 @@ export class Client {
         throw new ProofdnsError("MALFORMED_INPUT", `${shown} is no module path and version of the checksum database`);
       }
       const head = options.head ?? (await this.#heads.newest(asking));
-      const { treeSize } = head.leaf.treeHead;
-      if (logIndex >= treeSize) {
-        throw new ProofdnsError(
-          "NO_ANSWER",
-          `record ${logIndex} is not covered yet: epoch ${head.epoch} covers ${treeSize} records; ask again later`,
-        );
-      }
+      requireCovered(head, logIndex);
       const payload = await this.#record(head, record, asking);
       this.#best = newer(head, this.#best);
       return { head, payload, queries: asking.tally.queries };
@@ -238,27 +239,69 @@ export class Client {
   }
 
   /**
-   * Proves that the checksum database of the newest head and that of `kept`, a head that a kept proof was verified with, are one (spec/client.md
-   * §10): then a record that was proven under `kept` is proven as `proveRecord` would, and need not be asked for. Returns the queries
-   * made for it.
+   * Proves that a record is in the checksum database of the newest head, given that it was proven under `kept`, the head of a kept proof: that
+   * the database of the two is one (spec/client.md §10). Then it is proven as `proveRecord` would, and need not be asked for.
+   * Returns the queries made for it.
    *
-   * Throws as `proveRecord`: `SUMDB_FORK` with evidence, `SUMDB_EXTENSION_NOT_PROVEN`, `NO_ANSWER` if the server has no such proof.
+   * Throws as `proveRecord`: `NO_ANSWER` also if the server has no such proof, `SUMDB_FORK` with evidence, `SUMDB_EXTENSION_NOT_PROVEN`.
    */
-  proveContinuity(kept: Pick<VerifiedHead, "leaf">, options: CallOptions = {}): Promise<number> {
+  proveContinuity(
+    kept: Pick<VerifiedHead, "leaf">,
+    { logIndex }: Pick<ClaimedRecord, "logIndex">,
+    options: CallOptions = {},
+  ): Promise<number> {
     return this.#call(options, async (asking) => {
       const head = await this.#heads.newest(asking);
+      requireCovered(head, logIndex);
       const tree = formatHex(kept.leaf.treeHead.rootHash);
-      if (this.#unconnected.has(tree)) throw new ProofdnsError("NO_ANSWER", "the server has no proof from that tree");
+      const known = this.#unconnected.get(tree);
+      if (known !== undefined) throw known;
       try {
         await this.#sumdbExtension(kept, head, asking);
       } catch (error) {
-        if (isProofdnsError(error, "NO_ANSWER")) this.#unconnected.add(tree);
+        if (isProofdnsError(error) && error.kind !== "false") this.#unconnected.set(tree, error);
         throw error;
       }
       await this.#sumdb(head, asking);
       this.#best = newer(head, this.#best);
       return asking.tally.queries;
     });
+  }
+
+  /**
+   * Proves that the checksum database of an old head, a result of `age`, is one with that of all records that this client proves or has
+   * proven (spec/client.md §6): only then a record below its size was public at its `publicSince`. Costs a query at most, but for
+   * the newest head.
+   *
+   * Throws `NO_ANSWER` if the server has no such proof, `SUMDB_FORK` with evidence, `SUMDB_EXTENSION_NOT_PROVEN`.
+   */
+  proveAgeTree(age: Pick<VerifiedAge, "leaf">, options: CallOptions = {}): Promise<void> {
+    return this.#call(options, async (asking) => {
+      await this.#sumdb(await this.#heads.newest(asking), asking);
+      const memory = await this.#heads.remembered();
+      const known = [this.#sumdbLeaf, memory && sumdbLeafOf(memory)].filter((leaf) => leaf !== undefined);
+      const [largest] = known.sort((a, b) => sizeOf({ leaf: b }) - sizeOf({ leaf: a }));
+      // What records are proven under is, or will be, a part of the largest, or the largest of it.
+      if (largest !== undefined && sizeOf({ leaf: largest }) >= sizeOf(age)) {
+        await this.#sumdbExtension(age, { leaf: largest }, asking);
+      } else await this.#sumdb(age, asking);
+    });
+  }
+
+  /** The extensions of the checksum database that were proven since this was called last, to be kept (spec/client.md §10). */
+  takeExtensions(): readonly SumdbExtension[] {
+    return this.#extensions.splice(0);
+  }
+
+  /**
+   * Keeps the tree head of the checksum database that a kept proof is under, and that of another head, as what may contradict each other: the server
+   * proved a record under the second, and denied that it continues the first. Returns where, once for each kept tree.
+   */
+  async keepSuspicion(kept: Pick<VerifiedHead, "leaf">, head: Pick<VerifiedHead, "leaf">): Promise<string | undefined> {
+    const tree = formatHex(kept.leaf.treeHead.rootHash);
+    if (this.#suspected.has(tree)) return undefined;
+    this.#suspected.add(tree);
+    return this.#store.saveEvidence(suspicionOfTrees(this.#trust, kept.leaf, head.leaf));
   }
 
   /** A verified head in the form that stands alone, as proof files hold it. */
@@ -277,13 +320,17 @@ export class Client {
   }
 
   /** Bounds a call in time, and saves the evidence of its error. */
-  async #call<T>({ signal }: CallOptions, run: (asking: Asking) => Promise<T>): Promise<T> {
+  async #call<T>(
+    { signal }: CallOptions,
+    run: (asking: Asking) => Promise<T>,
+    expire: (why: ProofdnsError, abort: (why: ProofdnsError) => void) => void = (why, abort) => abort(why),
+  ): Promise<T> {
     signal?.throwIfAborted();
     const controller = new AbortController();
     const leave = this.#hub.listen(signal, () => controller.abort(signal?.reason));
     const timer = setTimeout(() => {
       const why = `no answer that can be verified within ${this.#timeout / 1000} s; is the server slow, or the network?`;
-      controller.abort(new ProofdnsError("UNREACHABLE", why));
+      expire(new ProofdnsError("UNREACHABLE", why), (reason) => controller.abort(reason));
     }, this.#timeout);
     try {
       return await run({ signal: controller.signal, tally: { queries: 0 } });
@@ -372,7 +419,7 @@ export class Client {
   }
 
   /** Proves that the checksum database of a head continues the one that was proven before it, in this run or the memory. */
-  async #sumdb(head: VerifiedHead, asking: Asking): Promise<void> {
+  async #sumdb(head: WithLeaf, asking: Asking): Promise<void> {
     const compared = new Set<EpochLeaf>([head.leaf]);
     for (;;) {
       const memory = await this.#heads.remembered();
@@ -402,9 +449,12 @@ export class Client {
     if (task === undefined || task.isAbandoned) {
       const name = this.#questions.sumdb(sizeOf(smaller), sizeOf(larger));
       const made = new SharedTask((signal) =>
-        this.#verified(name, { ...asking, signal }, (proof) =>
-          verifySumdbExtension(this.#trust, smaller, larger, proof),
-        ),
+        this.#verified(name, { ...asking, signal }, (payload) => {
+          verifySumdbExtension(this.#trust, smaller, larger, payload);
+          this.#extensions.push({ older: smaller.leaf.treeHead, newer: larger.leaf.treeHead, payload });
+          // Whoever keeps none lets them lie.
+          if (this.#extensions.length > MAX_EXTENSIONS) this.#extensions.shift();
+        }),
       );
       task = made;
       this.#sumdbs.set(key, made);
@@ -438,6 +488,16 @@ export class Client {
     const message = `${error.message}; ${where}`;
     return new ProofdnsError(error.code, message, { cause: error, evidence: error.evidence });
   }
+}
+
+/** @throws ProofdnsError `NO_ANSWER` if a record is newer than a head */
+function requireCovered({ epoch, leaf }: VerifiedHead, logIndex: number): void {
+  const { treeSize } = leaf.treeHead;
+  if (logIndex < treeSize) return;
+  throw new ProofdnsError(
+    "NO_ANSWER",
+    `record ${logIndex} is not covered yet: epoch ${epoch} covers ${treeSize} records; ask again later`,
+  );
 }
 
 /** What holds a signed tree head of the checksum database. */

@@ -6,6 +6,7 @@ export {
   type KeptAge,
   type KeptRecord,
   NoAnswerCache,
+  type WithLeaf,
 } from "./answer-cache.ts";
 export { FolderAnswerCache } from "./answer-cache-folder.ts";
 export {
@@ -21,6 +22,7 @@ export {
 } from "./client.ts";
 export { FolderMemoryStore } from "./memory-folder.ts";
 export { type MemoryStore, NoMemoryStore } from "./memory-store.ts";
+export type { SumdbExtension } from "./sumdb-extension.ts";
 export type { QueryOptions, ReplyOrigin, Transport, TransportKind, TxtReply } from "./transport.ts";
 export { type DnsServerAddress, DnsTransport, type DnsTransportOptions } from "./transport-dns.ts";
 export { DohTransport, type DohTransportOptions } from "./transport-doh.ts";

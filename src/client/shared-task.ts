@@ -22,6 +22,16 @@ export class SharedTask<T> {
     return this.#controller.signal.aborted;
   }
 
+  /** How many wait for it. */
+  get waiting(): number {
+    return this.#waiting;
+  }
+
+  /** Gives it up: it ends by its signal, which has this reason, and who waits gets what it ends with. */
+  abort(reason: unknown): void {
+    this.#controller.abort(reason);
+  }
+
   /** Calls one of the two when it is over, without waiting for it in the sense of `join`. */
   whenOver(onResult: (result: T) => void, onFailure: () => void): void {
     this.#promise.then(onResult, onFailure);

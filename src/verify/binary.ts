@@ -7,6 +7,10 @@ import type { Claims, Passed } from "./claim.ts";
 /** Adds a claim for every checksum that a Go binary has of the modules that it is made of; says why others have none. */
 export function addBinaryClaims(into: Claims, info: BuildInfo, file: string): void {
   const { main, deps } = info;
+  if (main === undefined && deps.length === 0) {
+    const detail = "built outside a module: its build info names none, so there is no checksum to check";
+    into.passed.push({ name: file, reason: "no-module", detail, place: { file, line: undefined } });
+  }
   if (main !== undefined) addModule(into, main, file, true);
   for (const dep of deps) addModule(into, dep, file, false);
 }

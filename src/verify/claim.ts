@@ -34,6 +34,7 @@ export type PassedReason =
   | "other-hash"
   | "empty-go-mod"
   | "partial"
+  | "no-module"
   | "no-build-info"
   | "unreadable-name";
 

@@ -101,11 +101,17 @@ test("the command checks a go.mod of 500 modules with one query each, and again 
     const again = kindsOf(proxy.asked);
     t.diagnostic(`again, from its own cache: ${second.took.toFixed(0)} ms with its start; ${shown(again)}`);
     assert.equal(again.get("udp module") ?? 0, 0, shown(again));
-    proxy.asked.length = 0;
-    const aged = await checkAll(proxy, "--no-cache");
-    t.diagnostic(
-      `with ages, without a cache: ${aged.took.toFixed(0)} ms with its start; ${shown(kindsOf(proxy.asked))}`,
-    );
+    // Heads of 1, 7, 30 and 90 days, of which one is that of the cooldown; no age is said to be proven, as nothing is offered.
+    for (const more of [[], ["--cooldown", "7d"]]) {
+      proxy.asked.length = 0;
+      const aged = await checkAll(proxy, "--no-cache", "--state", join(server.folder, "other"), ...more);
+      const asked = kindsOf(proxy.asked);
+      t.diagnostic(`with ages ${more.join(" ")}, without a cache: ${aged.took.toFixed(0)} ms; ${shown(asked)}`);
+      const count = (kind: string): number => (asked.get(`udp ${kind}`) ?? 0) + (asked.get(`tcp ${kind}`) ?? 0);
+      assert.deepEqual([count("module"), count("_sumdb"), count("_record")], [MODULES, 0, 0], shown(asked));
+      assert.ok(count("_head") <= 1 + 4, shown(asked));
+      assert.ok(proxy.asked.length <= MODULES + 1 + 4 + 3, shown(asked));
+    }
   } finally {
     await proxy.close();
   }

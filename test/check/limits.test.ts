@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { ageOf, provenNow, readAge, timeOfAge } from "../../src/check/ages.ts";
-import type { ModuleResult } from "../../src/check/result.ts";
+import type { ModuleResult, Report } from "../../src/check/result.ts";
 import { exitCodeOfReport } from "../../src/cli/check-exit.ts";
 import { formatGoGet } from "../../src/cli/check-go-get.ts";
 import { reportToJson } from "../../src/cli/check-json.ts";
-import { notesOf } from "../../src/cli/check-notes.ts";
+import { notesOf, shownLatest } from "../../src/cli/check-notes.ts";
 import { encodeUtf8 } from "../../src/vindex/bytes.ts";
 import { ProofdnsError } from "../../src/vindex/error.ts";
 import { hide, tamper } from "../attack/liars.ts";
@@ -115,6 +115,74 @@ test("a record without a proof is withheld: its index is only claimed", async ()
   const result = resultOf(report, "example.com/a");
   assert.deepEqual([line(result), ...withheldOf(result)], ["withheld", "v1.3.0 young", "v1.2.0 unproven"]);
   assert.equal(exitCodeOfReport(report), 2);
+});
+
+const questionsOf = (service: string): string[] => scene.asked.filter((name) => name.endsWith(service));
+
+test("a record that is not proven to be in the older head is withheld, and an extension that fails is an error", async () => {
+  const hidden = await scene.list(["example.com/a@v1.0.0", "example.com/quiet@v1.0.0"], {
+    cooldown: WEEK,
+    transport: (honest) => hide(honest, /_sumdb$/),
+  });
+  const result = resultOf(hidden, "example.com/a");
+  assert.deepEqual([line(result), ...withheldOf(result)], ["withheld", "v1.3.0 young", "v1.2.0 unproven"]);
+  assert.equal(
+    result.withheld[1]?.detail,
+    "the record is not proven to be in the older head, so its age is only claimed",
+  );
+  assert.equal(exitCodeOfReport(hidden), 2);
+  const forged = await scene.list(["example.com/a@v1.0.0", "example.com/quiet@v1.0.0"], {
+    cooldown: WEEK,
+    transport: (honest) => tamper(honest, /_sumdb$/, (payload) => payload.map((b, i) => (i === 5 ? b ^ 1 : b))),
+  });
+  assert.deepEqual(forged.modules.map(line), ["error", "current"]);
+  assert.equal(resultOf(forged, "example.com/a").errors[0]?.code, "SUMDB_EXTENSION_NOT_PROVEN");
+  assert.equal(exitCodeOfReport(forged), 3);
+});
+
+test("an age is proven by one question for the head that it is by, and none is asked where none is proven", async () => {
+  const lines = ["example.com/a@v1.0.0", "example.com/quiet@v0.1.0", "example.com/fam@v0.1.0"];
+  const report = await scene.list(lines, { cooldown: WEEK, withAges: true });
+  assert.deepEqual(
+    report.modules.map(({ age, offered }) => [age?.isProven, age?.atLeast, offered?.isRecordProven]),
+    [
+      [true, WEEK.seconds, true],
+      [true, WEEK.seconds, true],
+      [true, WEEK.seconds, true],
+    ],
+  );
+  assert.deepEqual(
+    [questionsOf("_sumdb").length, questionsOf("_record").length, questionsOf("_head").length],
+    [1, 3, 5],
+  );
+  const claimed = await scene.list(lines, { withAges: true });
+  assert.deepEqual(
+    claimed.modules.map(({ age }) => age?.isProven),
+    [false, false, false],
+  );
+  assert.deepEqual([questionsOf("_sumdb"), questionsOf("_record"), questionsOf("_head").length], [[], [], 5]);
+});
+
+test("the age of a record that was proven for another reason is claimed without the extension, and fails with a false one", async () => {
+  const list = ["example.com/quiet@v1.0.0"];
+  const options = { withRetractions: true, withAges: true };
+  const honest = await scene.list(list, options);
+  assert.deepEqual([honest.modules[0]?.age?.isProven, questionsOf("_sumdb").length], [true, 1]);
+  // The head of a day ago has the newest tree, which needs no proof.
+  const day = await scene.list(list, { ...options, transport: (server) => hide(server, /_sumdb$/) });
+  assert.deepEqual([day.modules[0]?.age?.isProven, day.modules[0]?.age?.atLeast], [true, 86_400]);
+  const names = new RegExp(`_sumdb$|^t${timeOfAge(scene.now, 86_400)}\\._head$`);
+  const hidden = await scene.list(list, { ...options, transport: (server) => hide(server, names) });
+  const { latest, age } = resultOf(hidden, "example.com/quiet");
+  assert.deepEqual([latest?.isRecordProven, age?.isProven, age?.atLeast], [true, false, WEEK.seconds]);
+  assert.equal(exitCodeOfReport(hidden), 0);
+  assert.match(JSON.stringify([...reportToJson(hidden, 0, false)][0]), /"age":\{[^}]*"proven":false\}/);
+  const forged = await scene.list(list, {
+    ...options,
+    transport: (server) => tamper(server, /_sumdb$/, (payload) => payload.map((b, i) => (i === 5 ? b ^ 1 : b))),
+  });
+  assert.deepEqual([forged.modules[0]?.age?.atLeast, exitCodeOfReport(forged)], [86_400, 3]);
+  assert.equal(forged.failures[0]?.code, "SUMDB_EXTENSION_NOT_PROVEN");
 });
 
 test("a record whose proof fails is an error of its module, and nothing of it is offered", async () => {
@@ -312,6 +380,40 @@ test("the next best version is offered in place of what the highest one takes ba
   assert.equal(exitCodeOfReport(report), 0);
 });
 
+test("with --patch-only a latest that was taken back is said to be, and not shown as what there is to go to", async () => {
+  const shownOf = (report: Report, path: string): unknown[] => {
+    const result = resultOf(report, path);
+    return [result.status, shownLatest(result), ...notesOf(result)];
+  };
+  const patch = { ...on, isPatchOnly: true };
+  const own = "v1.2.0 is retracted: published by mistake";
+  assert.deepEqual(shownOf(await taken.list(["example.com/own@v1.0.0"], patch), "example.com/own"), [
+    "current",
+    "v1.0.0",
+    own,
+    "nothing newer in v1.0.x",
+  ]);
+  const report = await taken.list(
+    ["example.com/own@v1.1.0", "example.com/all@v1.0.0", "example.com/own@v1.9.0"],
+    patch,
+  );
+  assert.deepEqual(
+    report.modules.map((result) => [result.status, shownLatest(result), ...notesOf(result)]),
+    [
+      [
+        "retracted",
+        "-",
+        "v1.0.0 is retracted: use another one",
+        "v1.0.1 is retracted: use another one",
+        "no version of v1.0.x is left to go to",
+      ],
+      ["retracted", "-", "v1.1.0 is retracted: published by mistake", own, "no version of v1.1.x is left to go to"],
+      ["unlisted", "-", "v1.9.0 is not in the checksum database", own],
+    ],
+  );
+  assert.deepEqual(report.modules[1]?.withheld.length, 1);
+});
+
 test("without --retractions nothing is fetched, and the same module is outdated", async () => {
   taken.fetched.length = 0;
   const report = await taken.list(["example.com/own@v1.0.0"]);
@@ -452,6 +554,32 @@ test("what cannot be fetched is not guessed: 2, and nothing is offered", async (
   assert.match(result.errors[0]?.message ?? "", /GOPROXY ends with off/);
   assert.equal(exitCodeOfReport(report), 2);
 });
+
+for (const [code, message, said] of [
+  [
+    "UNREACHABLE",
+    "GOPROXY ends with off",
+    "GOPROXY ends with off; so its retractions are unknown: set GOPROXY to a proxy that has it, or leave out --retractions",
+  ],
+  [
+    "MALFORMED_INPUT",
+    "HTTP_PROXY: no",
+    "HTTP_PROXY: no; so its retractions are unknown: mend that, or leave out --retractions",
+  ],
+  [
+    "NO_ANSWER",
+    "run this online",
+    "run this online, or leave out --retractions; until then its retractions are unknown",
+  ],
+] as const) {
+  test(`says what to do next where a go.mod is not to be had: ${code}`, async () => {
+    const report = await taken.list(["example.com/own@v1.0.0"], {
+      ...on,
+      fetchGoMod: () => Promise.reject(new ProofdnsError(code, message)),
+    });
+    assert.equal(report.modules[0]?.errors[0]?.message, said);
+  });
+}
 
 test("an authentic go.mod that cannot be read is no reason to guess either", async () => {
   const report = await taken.list(["example.com/broken@v1.0.0"], on);

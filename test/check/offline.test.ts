@@ -49,12 +49,14 @@ const shown = ({ modules }: Report): unknown[] =>
     notesOf(result),
   ]);
 
-function ageFiles(): string[] {
+function keptFiles(end: string): string[] {
   const [log = ""] = readdirSync(join(folder, "cache"));
   return readdirSync(join(folder, "cache", log))
-    .filter((name) => name.endsWith(".head"))
+    .filter((name) => name.endsWith(end))
     .map((name) => join(folder, "cache", log, name));
 }
+
+const ageFiles = (): string[] => keptFiles(".head");
 
 test("a check with a cooldown and ages says the same without a network, and asks nobody", async () => {
   const online = await check();
@@ -83,6 +85,17 @@ test("without a kept head every age is unknown: all is withheld, and it is said 
   assert.equal(exitCodeOfReport(report), 2);
 });
 
+test("where answers are kept and no head is remembered that is said, and not that freshness is not proven", async () => {
+  await check();
+  rmSync(join(folder, "state"), { recursive: true });
+  const report = await offline({ ...DATED, cooldown: WEEK });
+  const { withheld } = resultOf(report, "example.com/fresh");
+  assert.equal(withheld[0]?.detail, "age unknown: no head is remembered that proves what time it is");
+  assert.doesNotMatch(JSON.stringify([report.remarks, withheld]), /freshness is not proven/);
+  const plain = await offline({ ...DATED, cooldown: undefined });
+  assert.match(plain.remarks.join(), /ages unknown: no head is remembered that proves what time it is; /);
+});
+
 test("a version that is old enough is withheld where its record is not kept", async () => {
   const online = await scene.list(["example.com/a@v1.2.0"], { folder, ...DATED });
   assert.deepEqual(online.modules.map(line), ["withheld"]);
@@ -90,6 +103,32 @@ test("a version that is old enough is withheld where its record is not kept", as
   const { withheld, offered } = resultOf(report, "example.com/a");
   assert.deepEqual([offered, withheld.at(-1)?.reason], [undefined, "unproven"]);
   assert.equal(exitCodeOfReport(report), 2);
+});
+
+test("a version whose record is kept is withheld where nothing kept connects it with the head that dates it", async () => {
+  await check();
+  const files = keptFiles(".sumdb");
+  assert.ok(files.length > 0);
+  const expected = shown(await offline());
+  for (const change of [
+    (text: string) => text.replace(/^./, (first) => (first === "A" ? "B" : "A")),
+    (text: string) => text.slice(0, -20),
+    () => "",
+    undefined,
+  ]) {
+    const honest = files.map((file) => readFileSync(file, "utf8"));
+    for (const [i, file] of files.entries()) {
+      if (change === undefined) rmSync(file);
+      else writeFileSync(file, change(honest[i] as string));
+    }
+    const report = await offline();
+    const { offered, withheld, errors } = resultOf(report, "example.com/a");
+    assert.deepEqual([offered, withheld.at(-1)?.reason], [undefined, "unproven"]);
+    assert.match(errors[0]?.message ?? "", /is kept; run this once without --offline, which keeps it$/);
+    assert.equal(exitCodeOfReport(report), 2);
+    for (const [i, file] of files.entries()) writeFileSync(file, honest[i] as string);
+    assert.deepEqual(shown(await offline()), expected);
+  }
 });
 
 test("an earlier head that is kept dates what it covers, and calls nothing else too young", async () => {

@@ -570,7 +570,6 @@ test("commands leave nothing out in silence: what has none stands in comments be
       toolchains: [toolchainResult()],
       skipped: [skippedOf("corp.example/secret", "private"), skippedOf("example.com/r", "replaced")],
       problems: [{ input: "x", place: undefined, error: new ProofdnsError("MALFORMED_INPUT", "no x\nrm -rf /") }],
-      failures: [new ProofdnsError("FORK", "two trees")],
     }),
   );
   assert.deepEqual(lines, [
@@ -578,11 +577,66 @@ test("commands leave nothing out in silence: what has none stands in comments be
     "# no command: example.com/absent v1.0.0: not in the index: proven absent",
     "# FAILED: example.com/old v1.0.0: STALE: why",
     "# no command: toolchain go1.24.1: the newest is go1.24.4 (bin/tool)",
-    "# not checked: x: no x\ufffdrm -rf /",
-    "# FAILED: FORK: two trees",
+    "# not checked: no x\ufffdrm -rf /",
     "# not checked: example.com/r v1.0.0: because it is replaced",
     "# not checked: 1 module: because it is private",
   ]);
+});
+
+test("commands are comments, behind what failed, where a fork of the log was seen or its heads failed", () => {
+  const places = [{ file: "a/go.mod", line: 3 }];
+  const modules = [moduleResult({ to: "v1.2.0", places }), moduleResult({ path: "example.com/y", to: "v1.2.0" })];
+  const goModFiles = ["go.mod", "a/go.mod"];
+  for (const code of ["FORK", "SUMDB_FORK", "BAD_LOG_SIGNATURE"] as const) {
+    const lines = formatGoGet(reportOf(modules, { goModFiles, failures: [new ProofdnsError(code, "no\nrm -rf /")] }));
+    assert.deepEqual(lines, [
+      `# FAILED: ${code}: no\ufffdrm -rf /`,
+      "# no command below is to be run: what proved it failed itself",
+      "# (cd ./a && go get example.com/x@v1.2.0)",
+      "# go get example.com/y@v1.2.0",
+    ]);
+  }
+  // Met only now, in the answer for another module.
+  const seen = failedOf("FORK", { path: "example.com/z" });
+  const lines = formatGoGet(reportOf([...modules, seen], { goModFiles }));
+  assert.match(lines[0] ?? "", /^# FAILED: FORK: /);
+  assert.deepEqual(
+    lines.filter((line) => !line.startsWith("# ")),
+    [],
+  );
+  // That one module has no answer says nothing of the others.
+  const unanswered = failedOf("NO_ANSWER", { path: "example.com/z" });
+  assert.equal(
+    formatGoGet(reportOf([...modules, unanswered], { goModFiles }))[0],
+    "(cd ./a && go get example.com/x@v1.2.0)",
+  );
+});
+
+test("commands: a folder with control characters in its name gets none, and the name is not printed as it is", () => {
+  const files = ["esc\u001b[31mred/go.mod", "cr\rtouch PWN5/go.mod", "x\ntouch PWN1/go.mod", "\u202egnp/go.mod"];
+  const places = files.map((file) => ({ file, line: 3 }));
+  const report = reportOf([moduleResult({ to: "v1.2.0", places })], { goModFiles: files });
+  const lines = formatGoGet(report);
+  assert.equal(lines.length, 4);
+  for (const line of lines) {
+    assert.match(line, /^# no command: the folder .*\ufffd.* has control characters in its name: go get example\.com/);
+    assert.ok(!ESCAPE.test(line) && !line.includes("\n"), JSON.stringify(line));
+  }
+});
+
+test("a step summary says each failure of the log once, and makes no link nor formula of what others wrote", () => {
+  const rationale = "see https://evil.example/a, WWW.evil.example, ftp://b and who@evil.example: $x$ costs $$y$$";
+  const text = formatStepSummary(
+    reportOf([moduleResult({ to: "v1.2.0", more: { retracted: rationale } })], {
+      failures: [new ProofdnsError("FORK", "two trees"), new ProofdnsError("FORK", "two trees")],
+      remarks: [rationale],
+    }),
+    0,
+  );
+  assert.equal(text.split("FORK: two trees").length, 2, text);
+  assert.doesNotMatch(text, /:\/\/|www\.|@|&#64;[0-9a-z]/i);
+  assert.doesNotMatch(text.replaceAll("<span>$</span>", ""), /\$/);
+  assert.match(text, /https&#58;<!-- -->\/\/evil\.example/);
 });
 
 test("the latest that was taken back is not shown as what there is to go to", () => {

@@ -5,14 +5,20 @@ import type { Hash } from "../../src/vindex/sha256.ts";
 
 test("a record is proven once, and one with other hashes is another record", async () => {
   const asked: RecordToProve[] = [];
+  const leaf = {
+    mapRoot: new Uint8Array(32),
+    treeHead: { treeSize: 9, rootHash: new Uint8Array(32) },
+    sumdbSignature: new Uint8Array(64),
+  };
   const asker: Asker = {
     lookupAll: () => Promise.resolve(),
     head: () => Promise.resolve({ ageTime: 0 }),
     age: () => Promise.resolve(undefined),
     proveRecord: (record) => {
       asked.push(record);
-      return Promise.resolve();
+      return Promise.resolve({ leaf });
     },
+    proveAge: () => Promise.reject(new Error("not asked")),
     fetchGoMod: () => Promise.reject(new Error("not asked")),
     isPrivate: () => false,
     jobs: 4,

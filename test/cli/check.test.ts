@@ -392,3 +392,23 @@ test("--patch-only says that what it passes over is of another minor", async () 
   assert.match(stdout, /^example\.com\/a +v1\.0\.0 +v1\.1\.0 +nothing newer in v1\.0\.x$/m);
   assert.equal(code, 0);
 });
+
+test("what is wrong with a file of a folder is annotated at its line, and said with its place once in every form", async () => {
+  served.write("wrong/in/go.mod", "module example.com/wrong\n\nwat\n");
+  served.write("wrong/good/go.mod", GO_MOD);
+  const env = { GITHUB_STEP_SUMMARY: served.write("summary.md", ""), GITHUB_WORKSPACE: served.folder };
+  const wrong = join(served.folder, "wrong");
+  const { code, stdout } = await served.check([wrong, "example.com/b@", "--github", "-q"], env);
+  assert.equal(code, 2);
+  const errors = stdout.split("\n").filter((line) => line.startsWith("::error"));
+  assert.equal(errors.length, 2);
+  assert.match(errors[0] ?? "", /^::error file=wrong\/in\/go\.mod,line=3,title=not read::/);
+  assert.match(errors[1] ?? "", /^::error title=not read::argument 2: "" is neither/);
+  const commands = await served.check([wrong, "example.com/b@", "--emit", "go-get"]);
+  for (const text of [readFileSync(env.GITHUB_STEP_SUMMARY, "utf8").replaceAll(/&#46;|&#47;/g, "."), commands.stdout]) {
+    assert.equal(text.match(/argument 2/g)?.length, 1, text);
+    assert.equal(text.match(/go\.mod:3/g)?.length, 1, text);
+  }
+  const json = jsonOf((await served.check([join(wrong, "in"), "--json"])).stdout);
+  assert.deepEqual(json[0]?.["places"], [{ file: join(wrong, "in/go.mod"), line: 3 }]);
+});

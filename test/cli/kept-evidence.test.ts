@@ -1,14 +1,17 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { linkSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, beforeEach, describe, it, type TestContext } from "node:test";
 import type { Command } from "commander";
 import { exitCodeOf, messageOf } from "../../src/cli/exit-code.ts";
+import { findKeptForks } from "../../src/cli/kept-evidence.ts";
 import { makeLatestCommand } from "../../src/cli/latest.ts";
 import { makeProveCommand } from "../../src/cli/prove.ts";
 import { makeVerifyCommand } from "../../src/cli/verify.ts";
 import { makeVersionCommand } from "../../src/cli/version.ts";
+import type { Trust } from "../../src/client/verify/index.ts";
 import { formatCheckpoint, formatTreeHead } from "../../src/vindex/checkpoint.ts";
 import { makeForkEvidence } from "../../src/vindex/evidence.ts";
 import {
@@ -204,24 +207,37 @@ describe("kept evidence of a fork", () => {
 describe("what is no evidence against one's own keys", () => {
   const text = JSON.stringify(ofLog);
   const stranger = forkOf({ ...logKey, seed: new Uint8Array(32).fill(77) }, checkpoint(`${ZONE}/p1`));
-  const cases: readonly (readonly [string, object | string])[] = [
+  // With what is said of it: it may have been evidence.
+  const cases: readonly (readonly [string, object | string, RegExp?])[] = [
     ["evidence about another log key", forkOf(other, checkpoint("elsewhere.example.org/p1"))],
-    ["evidence with one's own key that another has signed", stranger],
-    ["a file that is cut off", text.slice(0, -20)],
-    ["an empty file", ""],
-    ["a file that is no JSON at all", "\u0000\u001b[2J proofdns-evidence/1"],
-    ["evidence with a changed signature", text.replace(/(.{20})\\n"\]/, 'AAAAAAAAAAAAAAAAAAAA\\n"]')],
-    ["two notes of the same tree", { ...ofLog, notes: Array(2).fill((ofLog as { notes: string[] }).notes[0]) }],
+    ["evidence with one's own key that another has signed", stranger, /\[BAD_SIGNATURE\]/],
+    ["a file that is cut off", text.slice(0, -20), /it is no JSON: it was changed or cut off/],
+    ["an empty file", "", /it is no JSON/],
+    ["a file that is no JSON at all", "\u0000\u001b[2J proofdns-evidence/1", /it is no JSON/],
+    [
+      "evidence with a changed signature",
+      text.replace(/(.{20})\\n"\]/, 'AAAAAAAAAAAAAAAAAAAA\\n"]'),
+      /\[BAD_SIGNATURE\]/,
+    ],
+    [
+      "two notes of the same tree",
+      { ...ofLog, notes: Array(2).fill((ofLog as { notes: string[] }).notes[0]) },
+      /\[BAD_PROOF\]/,
+    ],
     ["a suspicion", { ...ofLog, type: "proofdns-suspicion/1", kind: "proofdns-evidence/1" }],
     ["evidence of another kind", { ...ofLog, kind: "epoch" }],
-    ["a huge file", JSON.stringify({ ...ofLog, more: "x".repeat(2 << 20) })],
+    ["a huge file", JSON.stringify({ ...ofLog, more: "x".repeat(2 << 20) }), /at most 1048576 are expected/],
   ];
-  for (const [what, evidence] of cases) {
-    it(`blocks nothing: ${what}`, async (t) => {
+  for (const [what, evidence, says] of cases) {
+    it(`blocks nothing${says === undefined ? "" : ", and is named"}: ${what}`, async (t) => {
       assert.notEqual(evidence, text);
-      keep(evidence);
-      const { code, stderr } = await check(t, ["example.com/a@v1.1.0"]);
-      assert.deepEqual([code, stderr], [0, ""]);
+      const path = keep(evidence);
+      const { code, stderr } = await check(t, ["-q", "example.com/a@v1.1.0"]);
+      assert.equal(code, 0);
+      if (says === undefined) return assert.equal(stderr, "");
+      assert.ok(stderr.startsWith(`proofdns: ${path} is kept as evidence and counts for nothing: `), stderr);
+      assert.match(stderr, says);
+      assert.doesNotMatch(stderr.trimEnd(), /\p{Cc}/u);
     });
   }
 
@@ -231,7 +247,50 @@ describe("what is no evidence against one's own keys", () => {
     execFileSync("ln", ["-s", "nowhere", name("link")]);
     execFileSync("mkfifo", [name("pipe")]);
     const { code, stderr } = await check(t, ["example.com/a@v1.1.0"]);
-    assert.deepEqual([code, stderr], [0, ""]);
+    assert.equal(code, 0);
+    for (const why of [
+      /-folder\.json is .*: it is a directory/,
+      /-link\.json .*no such file/,
+      /-pipe\.json .*no regular file/,
+    ])
+      assert.match(stderr, why);
+  });
+
+  it("is named if it cannot be read, at most five times, and what holds behind it counts", async (t) => {
+    for (let i = 0; i < 70; i++)
+      mkdirSync(join(state, `evidence-${formatKeyId(logKey.verifierKey.keyId)}-${1000 + i}.json`));
+    const { code, stderr } = await check(t, ["example.com/a@v1.1.0"]);
+    assert.deepEqual([code, stderr.match(/counts for nothing/g)?.length], [0, 5]);
+    assert.match(stderr, /^proofdns: 65 more files that are kept as evidence count for nothing$/m);
+    writeFileSync(join(state, `evidence-${formatKeyId(logKey.verifierKey.keyId)}-z.json`), text);
+    assert.equal((await check(t, ["example.com/a@v1.1.0"])).code, 3);
+  });
+
+  it("is said where there are more files than are looked through, or the folder cannot be listed", async () => {
+    const said: string[] = [];
+    const note = (sentence: string): number => said.push(sentence);
+    const trust = {
+      logKey: logKey.verifierKey,
+      sumdbKey: sumdbKey.verifierKey,
+      origin: "o",
+      ed25519,
+    } as unknown as Trust;
+    const folder = mkdtempSync(join(tmpdir(), "proofdns-evidence-"));
+    try {
+      const unlisted = join(folder, "x".repeat(300));
+      assert.deepEqual(await findKeptForks(unlisted, trust, { note, maxFiles: 100 }), []);
+      assert.match(said.join(), /^kept evidence of forks was not looked for: cannot read .*xxx.*: /);
+      said.length = 0;
+      assert.deepEqual(await findKeptForks(join(folder, "none"), trust, { note, maxFiles: 100 }), []);
+      assert.equal(said.length, 0);
+      const first = join(folder, `evidence-${formatKeyId(logKey.verifierKey.keyId)}-0.json`);
+      writeFileSync(first, JSON.stringify({ type: "proofdns-suspicion/1" }));
+      for (let i = 1; i < 101; i++) linkSync(first, first.replace("-0.json", `-${i}.json`));
+      assert.deepEqual(await findKeptForks(folder, trust, { note, maxFiles: 100 }), []);
+      assert.match(said.join("\n"), /^\S+ has 101 files of evidence .* only the first 100 were looked at: /);
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
   });
 
   it("blocks nothing: evidence that was kept for another log", async (t) => {

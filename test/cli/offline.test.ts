@@ -8,9 +8,11 @@ import { exitCodeOf, messageOf } from "../../src/cli/exit-code.ts";
 import { makeLatestCommand } from "../../src/cli/latest.ts";
 import { makeProveCommand } from "../../src/cli/prove.ts";
 import { makeVerifyCommand } from "../../src/cli/verify.ts";
+import { makeVersionCommand } from "../../src/cli/version.ts";
 import { encodeUtf8 } from "../../src/vindex/bytes.ts";
 import { type Published, recordOf, versions, versionsWith } from "../check/scene.ts";
 import { Served } from "../check/served.ts";
+import { inlineInfo, makeElf } from "../go/images.ts";
 import { identity, makeSumdb, startOperator, until } from "../service/operator.ts";
 import { type Outcome, withEnvironment } from "./in-process.ts";
 
@@ -127,6 +129,99 @@ describe("what ran once with a network, run again with --offline", () => {
     assert.match(unproven.stdout, /^nothing was proven, 8 could not be checked$/m);
   });
 
+  it("tells what is too old from what is not kept, and says nothing of age where there was nothing to ask", async (t) => {
+    const own = fresh();
+    await run(t, makeVerifyCommand(), [sum, ...own.args]);
+    const { mock } = t.mock.method(
+      Date,
+      "now",
+      (() => {
+        const later = Date.now() + 400 * 86_400_000;
+        return () => later;
+      })(),
+    );
+    const old = await run(t, makeVerifyCommand(), [sum, "--offline", ...own.args], NOBODY);
+    mock.restore();
+    assert.match(old.stdout, /\[STALE\]/);
+    assert.match(old.stdout, /\noffline: nothing about these modules is kept that is new enough\n$/);
+    const gofmt = served.write("bin/gofmt", makeElf(inlineInfo("go1.24.3", "path\tcmd/gofmt\n")));
+    const nothing = await run(t, makeVerifyCommand(), [gofmt, "--offline", ...own.args], NOBODY);
+    assert.deepEqual([nothing.code, nothing.stderr], [2, ""]);
+    assert.equal(
+      nothing.stdout,
+      `no hash  ${gofmt}: built outside a module: its build info names none, so there is no checksum to check\nnothing was proven, 1 without a checksum\n`,
+    );
+    const json = await run(t, makeVerifyCommand(), [gofmt, "--json", ...own.args], NOBODY);
+    const [passed] = json.stdout
+      .split("\n")
+      .map((line) => (line === "" ? {} : JSON.parse(line)) as { reason?: string });
+    assert.equal(passed?.reason, "no-module");
+    const odd = served.write("odd\u009b2J\u202e/go.sum", "example.com/a v1.0.0 h1:x\n");
+    const told = await run(t, makeVerifyCommand(), [odd, "--json", ...own.args], NOBODY);
+    assert.doesNotMatch(told.stdout.replaceAll("\n", ""), /[\p{Cc}\p{Cf}]/u);
+    assert.equal((JSON.parse(told.stdout.split("\n")[0] ?? "") as { file?: string }).file, odd);
+  });
+
+  it("is said by version -h too, with why nothing was proven: outside a module, a checkout, a vendored module", async (t) => {
+    const own = fresh();
+    const args = ["-h", "--offline", ...own.args];
+    const hash = `h1:${"A".repeat(43)}=`;
+    for (const [text, why] of [
+      ["path\tcmd/gofmt\n", /no hash {2}\S+: built outside a module: .*\nproofdns: nothing was proven\n$/],
+      [
+        "path\texample.com/a\nmod\texample.com/a\t(devel)\n",
+        /no hash {2}example\.com\/a@\(devel\): built from a checkout: .*\nproofdns: nothing was proven\n$/,
+      ],
+      [
+        "path\texample.com/a\nmod\texample.com/a\t(devel)\ndep\texample.com/b\tv1.0.0\n",
+        /no hash {2}example\.com\/b@v1\.0\.0: vendored: /,
+      ],
+      [
+        `path\texample.com/a\nmod\texample.com/a\tv1.0.0\t${hash.slice(0, -9)}\n`,
+        /checksum of example\.com\/a@v1\.0\.0 is not/,
+      ],
+    ] as const) {
+      const tool = served.write("bin/told", makeElf(inlineInfo("go1.24.3", text)));
+      const { code, stdout, stderr } = await run(t, makeVersionCommand(), [...args, tool], NOBODY);
+      assert.deepEqual([code, stdout.startsWith(`${tool}: go1.24.3\n`)], [2, true]);
+      assert.match(stderr, why);
+      assert.doesNotMatch(stderr, /offline: /);
+    }
+  });
+
+  it("is not proven for a version that no path of the module can have, which is said", async (t) => {
+    for (const [subject, why] of [
+      [
+        "example.com/a@v9.9.9",
+        /^v9\.9\.9 is no version that example\.com\/a can have: the end of a path says the major/,
+      ],
+      ["example.com/a/v2@v1.0.0", /^v1\.0\.0 is no version that example\.com\/a\/v2 can have: /],
+      [
+        "example.com/a@v1",
+        /^"example\.com\/a@v1" names no exact version of the module, such as example\.com\/a@v1\.2\.3$/m,
+      ],
+    ] as const) {
+      const { code, stderr } = await run(t, makeProveCommand(), [subject, "-o", "-", ...fresh().args]);
+      assert.equal(code, 2);
+      assert.match(stderr, why);
+    }
+  });
+
+  it("is refused with --strict, which would find nothing that is kept", async (t) => {
+    const own = fresh();
+    const args = ["--strict", "--offline", ...own.args];
+    for (const [command, ...more] of [
+      [makeLatestCommand(), "example.com/a"],
+      [makeProveCommand(), "example.com/a", "-o", "-"],
+      [makeVersionCommand(), "-h", sum],
+      [makeVerifyCommand(), sum],
+    ] as const) {
+      const { code, stdout, stderr } = await run(t, command, [...more, ...args], NOBODY);
+      assert.deepEqual([code, stdout], [2, ""]);
+      assert.match(stderr, /^--strict asks for proofs, and --offline asks nothing: leave out one of them$/m);
+    }
+  });
+
   it("gives the latest with its record, and the record of a query's answer", async (t) => {
     for (const module of ["example.com/a", "example.com/a@v1.0"]) {
       const own = fresh();
@@ -165,7 +260,7 @@ describe("what ran once with a network, run again with --offline", () => {
     assert.deepEqual([offline.code, offline.stderr], [online.code, ""]);
     assert.equal(withoutAges(offline.stdout), withoutAges(online.stdout));
     assert.match(offline.stdout, /\d+ s old/);
-    rmSync(join(own.cache, "go.mod"), { recursive: true });
+    rmSync(join(own.cache, "go-mod-files"), { recursive: true });
     const without = await served.check([...args, "--offline"], NOBODY);
     assert.equal(without.code, 2);
     assert.match(

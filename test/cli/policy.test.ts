@@ -53,13 +53,14 @@ describe("policies that are kept", () => {
   const file = join(home, "file.policy");
   writeFileSync(file, policyOf(keys, ["clock"]));
 
+  let listCode: number;
   /** Runs `proofdns policy …`, and gives what it prints; rejects with its error. */
   async function policy(...args: string[]): Promise<string> {
     const lines: string[] = [];
     const log = mock.method(console, "log", (line: string) => void lines.push(line));
     const error = mock.method(console, "error", (line: string) => void lines.push(line));
     try {
-      await withEnvironment({ XDG_CONFIG_HOME: home, PROOFDNS_POLICY: "" }, async () => {
+      listCode = await withEnvironment({ XDG_CONFIG_HOME: home, PROOFDNS_POLICY: "" }, async () => {
         await makePolicyCommand().exitOverride().parseAsync(args, { from: "user" });
       });
       return lines.join("\n");
@@ -86,6 +87,18 @@ describe("policies that are kept", () => {
     await assert.rejects(policy("remove", "mine"), /kept there: default$/);
     assert.deepEqual(readdirSync(folder).sort(), ["default.policy", "notes.txt"]);
     assert.match(await policy("list"), /^default\t\S+\tclock$/);
+    for (const name of ["aaa", "junk"]) writeFileSync(join(folder, `${name}.policy`), "junk\u001b[2J");
+    const listed = (await policy("list")).split("\n");
+    assert.equal(listed.length, 3);
+    assert.match(
+      listed[0] ?? "",
+      /^proofdns: the policy named aaa cannot be used: .*; to be rid of it: proofdns policy remove aaa \[MALFORMED_POLICY\]$/,
+    );
+    assert.match(listed[1] ?? "", /^default\t\S+\tclock$/);
+    assert.match(listed[2] ?? "", /proofdns policy remove junk/);
+    assert.doesNotMatch(listed.join(""), /[^\P{Cc}\t]/u);
+    assert.equal(listCode, 2);
+    for (const name of ["aaa", "junk"]) await policy("remove", name);
     // A link is what is kept here; what it leads to is another's.
     symlinkSync(file, join(folder, "linked.policy"));
     await policy("remove", "linked");

@@ -1,20 +1,39 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
+import type { ClaimedRecord } from "../../src/client/client.ts";
 import type { Transport } from "../../src/client/transport.ts";
+import { EpochAnswers } from "../../src/dns/answers.ts";
+import { encodeUtf8 } from "../../src/vindex/bytes.ts";
 import { decodeHead, encodeHead } from "../../src/vindex/payload.ts";
+import { parseRecord } from "../../src/vindex/record.ts";
 import { hide, redirect, swap, tamper, ZoneTransport } from "../attack/liars.ts";
-import { allAt, policyWith, START, timeOf, trustOf } from "../attack/world.ts";
-import { EPOCHS, makeFork, makeWorld, NOW, refusal, Scene, sizeOf } from "./scene.ts";
+import { record } from "../attack/records.ts";
+import { allAt, policyWith, START, timeOf, trustOf, World } from "../attack/world.ts";
+import { EPOCHS, makeFork, makeWorld, NOW, records, refusal, Scene, sizeOf } from "./scene.ts";
 
 /** How old records are: heads of a time in the past, and those who would make them older. */
 
 const world = await makeWorld();
 const fork = await makeFork();
+/** Where the checksum database forks, in `sumdbFork`. */
+const FORKED_RECORD = 60;
+const forkedRecords = records.map((text, i) => (i < FORKED_RECORD ? text : record(`example.com/other${i}`, "v1.0.0")));
+const sumdbFork = await World.build({
+  records: forkedRecords,
+  sizes: Array.from({ length: EPOCHS }, (_, i) => sizeOf(i + 1)),
+});
 const scenes: Scene[] = [];
 after(async () => {
   await Promise.all(scenes.map((scene) => scene.remove()));
-  await Promise.all([world.close(), fork.close()]);
+  await Promise.all([world.close(), fork.close(), sumdbFork.close()]);
 });
+
+function claimOf(texts: readonly string[], logIndex: number): ClaimedRecord {
+  const parsed = parseRecord(encodeUtf8(texts[logIndex] as string));
+  assert.ok(parsed !== undefined);
+  const { path, version, zipHash, goModHash } = parsed;
+  return { path, version: version.text, zipHash, goModHash, logIndex };
+}
 
 async function scene(remembered?: number): Promise<Scene> {
   const made = await Scene.make(world, remembered);
@@ -175,4 +194,97 @@ test("asks by TCP before it believes that an old head is false", async () => {
     const age = await s.client(tamper(server, names, break_, { udpOnly: true })).age(TIME);
     assert.equal(age?.epoch, EPOCH);
   }
+});
+
+/** One log whose epoch 11 has one tree of the checksum database, and its epoch 12 another that contradicts it. */
+function forkedBetween(): { log: ZoneTransport; side: ZoneTransport; now: number } {
+  const now = timeOf(12) + 60;
+  const forged = world.forge(11, { treeHead: sumdbFork.records.treeHead(sizeOf(12)) });
+  const times = [...world.snapshot(11).times, ...world.snapshot(12).times.slice(11)];
+  return {
+    log: new ZoneTransport(new EpochAnswers({ ...forged, times }), now),
+    side: new ZoneTransport(sumdbFork.answers(12), now),
+    now,
+  };
+}
+
+test("a record is of no proven age beside an old head of another tree of the checksum database", async () => {
+  const INDEX = 62;
+  for (const isDatedFirst of [true, false]) {
+    const s = await scene();
+    const { log, side, now } = forkedBetween();
+    const client = s.client(redirect(log, /\._(record|sumdb)$/, side), { now });
+    const prove = (): Promise<void> => client.proveRecord(claimOf(forkedRecords, INDEX));
+    if (!isDatedFirst) await prove();
+    const age = await client.age(TIME);
+    assert.ok(age !== undefined && INDEX < age.leaf.treeHead.treeSize, "the old head seems to cover it");
+    const error = await refusal(() => client.proveAgeTree(age));
+    assert.equal(error.code, "SUMDB_FORK", error.message);
+    assert.equal((await s.evidence()).length, 1);
+    // The record is in the checksum database all the same, and of no age that is proven.
+    if (isDatedFirst) await prove();
+    assert.notEqual(claimOf(records, INDEX).path, claimOf(forkedRecords, INDEX).path);
+  }
+});
+
+test("an old head that nothing connects with the records proves no age, and a proof that fails is no denial", async () => {
+  const { log, side, now } = forkedBetween();
+  const transport = redirect(log, /\._(record|sumdb)$/, side);
+  const break_ = (payload: Uint8Array): Uint8Array => payload.map((b, i) => (i === 1 ? b ^ 1 : b));
+  for (const [lying, code] of [
+    [hide(transport, /\._sumdb$/), "NO_ANSWER"],
+    [tamper(transport, /\._sumdb$/, break_), "SUMDB_EXTENSION_NOT_PROVEN"],
+    [tamper(transport, /\._sumdb$/, (payload) => payload.subarray(0, payload.length - 32)), "MALFORMED_ANSWER"],
+    [redirect(transport, /\._sumdb$/, log), "SUMDB_EXTENSION_NOT_PROVEN"],
+  ] as const) {
+    const s = await scene();
+    const client = s.client(lying, { now });
+    const age = await client.age(TIME);
+    assert.ok(age !== undefined);
+    assert.equal((await refusal(() => client.proveAgeTree(age))).code, code);
+  }
+});
+
+test("the tree of an old head costs one question, however many records it dates, and none if it is the newest", async () => {
+  for (const remembered of [undefined, EPOCHS, 13]) {
+    const s = await scene(remembered);
+    const server = s.server();
+    const client = s.client(server);
+    const age = await client.age(TIME);
+    assert.ok(age !== undefined);
+    for (const logIndex of [5, 6]) {
+      await client.proveAgeTree(age);
+      await client.proveRecord(claimOf(records, logIndex));
+    }
+    const asked = server.asked.filter((name) => name.endsWith("._sumdb"));
+    // That the checksum database continues the known one is asked for any record.
+    const known = remembered === 13 ? [`${sizeOf(13)}.${sizeOf(EPOCHS)}._sumdb`] : [];
+    assert.deepEqual(asked, [...known, `${sizeOf(EPOCH)}.${sizeOf(EPOCHS)}._sumdb`]);
+  }
+  const s = await scene();
+  const server = s.server(EPOCH, undefined, TIME + 60);
+  const client = s.client(server, { now: TIME + 60 });
+  const age = await client.age(TIME);
+  assert.ok(age !== undefined);
+  await client.proveAgeTree(age);
+  assert.deepEqual(server.asked, ["_head", `t${TIME}._head`]);
+});
+
+test("no record is proven beside an old head that is larger than the newest, in a tree that contradicts it", async () => {
+  const s = await scene();
+  // The newest head that is shown is of epoch 5, before the fork; then comes one of the other tree.
+  const trunk = redirect(s.server(), /^_head$/, s.server(5, allAt(NOW - 60)));
+  const side = new ZoneTransport(sumdbFork.answers(), NOW);
+  let isForked = false;
+  const transport: Transport = {
+    query: (name, options) => (isForked ? redirect(trunk, /\._(record|sumdb)$/, side) : trunk).query(name, options),
+  };
+  const client = s.client(transport);
+  const age = await client.age(TIME);
+  assert.equal(age?.epoch, EPOCH);
+  await client.proveAgeTree(age);
+  isForked = true;
+  const head = sumdbFork.head(EPOCHS);
+  const error = await refusal(() => client.recordProof(claimOf(forkedRecords, 62), { head }));
+  assert.match(error.code, /^SUMDB_(FORK|EXTENSION_NOT_PROVEN)$/);
 });

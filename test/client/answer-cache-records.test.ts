@@ -1,13 +1,18 @@
 import assert from "node:assert/strict";
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { after, before, beforeEach, describe, it } from "node:test";
+import { after, before, beforeEach, describe, it, mock } from "node:test";
 import { Later } from "../../src/cli/later.ts";
-import { proveRecord } from "../../src/cli/session-record.ts";
+import { proveAge, proveRecord } from "../../src/cli/session-record.ts";
 import { FolderAnswerCache } from "../../src/client/answer-cache-folder.ts";
 import type { ClaimedRecord, Client } from "../../src/client/client.ts";
+import type { SumdbExtension } from "../../src/client/sumdb-extension.ts";
 import type { Transport } from "../../src/client/transport.ts";
-import { hide, redirect, type ZoneTransport } from "../attack/liars.ts";
+import { encodeUtf8 } from "../../src/vindex/bytes.ts";
+import { ProofdnsError } from "../../src/vindex/error.ts";
+import type { EpochLeaf } from "../../src/vindex/leaf.ts";
+import { parseRecord } from "../../src/vindex/record.ts";
+import { denial, hide, redirect, shownName, txtReply, type ZoneTransport } from "../attack/liars.ts";
 import { record } from "../attack/records.ts";
 import { START, timeOf, World } from "../attack/world.ts";
 import { EPOCHS, makeFork, makeWorld, NOW, records, refusal, Scene, STEADY, sizeOf } from "./scene.ts";
@@ -132,17 +137,82 @@ describe("a kept record", () => {
     assert.ok(server.asked.includes(`${sizeOf(EPOCHS - 3) + 1}.${sizeOf(EPOCHS)}._sumdb`));
   });
 
-  it("is asked anew, and kept anew, where the server has no proof from so old a tree", async () => {
+  it("is asked where nothing usable comes of the extension, be it denied, not answered or malformed, once for all", async () => {
     await keep(EPOCHS - 3, world, false);
-    const server = scene.server();
-    const run = runOf(hide(server, /_sumdb$/));
+    const before = readFileSync(cache().recordPath(claim), "utf8");
+    const said = mock.method(console, "error", () => {});
+    for (const [what, lie] of [
+      ["denied", denial("nodata")],
+      ["unanswered", new ProofdnsError("UNREACHABLE", "silence")],
+      ["refused", new ProofdnsError("REFUSED", "SERVFAIL")],
+      ["malformed", txtReply(Uint8Array.of(1, 2, 3))],
+    ] as const) {
+      const server = scene.server();
+      const isExtension = (name: Uint8Array): boolean => shownName(name).endsWith("._sumdb");
+      let asked = 0;
+      const transport: Transport = {
+        query: async (name, options) => {
+          if (!isExtension(name)) return server.query(name, options);
+          asked++;
+          if (lie instanceof Error) throw lie;
+          return lie;
+        },
+      };
+      const run = runOf(transport);
+      await proveRecord(run, claim);
+      const once = asked;
+      await proveRecord(run, claim);
+      assert.equal(asked, once, what);
+      await run.later.done();
+      assert.equal(readFileSync(cache().recordPath(claim), "utf8"), before, "what may tell of a fork stays");
+    }
+    assert.deepEqual(
+      said.mock.calls.map(({ arguments: [text] }) => String(text)).length,
+      1,
+      "only a denial is suspect",
+    );
+    said.mock.restore();
+  });
+
+  it("under a tree that the server denies is kept, and so is the suspicion, where a fork may be hidden", async () => {
+    await keep(EPOCHS - 3, world, false);
+    const path = cache().recordPath(claim);
+    const before = readFileSync(path, "utf8");
+    const side = await Scene.make(sumdbFork);
+    const said = mock.method(console, "error", () => {});
+    const run = runOf(hide(side.server(), /_sumdb$/));
     await proveRecord(run, claim);
-    assert.ok(server.asked.some((name) => name.endsWith("._record")));
+    await proveRecord(run, claim);
     await run.later.done();
-    await run.client.commit();
-    const again = scene.server();
-    await proveRecord(runOf(again), claim);
-    assert.deepEqual(asksOf(again), ["s._head"]);
+    const texts = said.mock.calls.map(({ arguments: [text] }) => String(text));
+    said.mock.restore();
+    assert.deepEqual([texts.length, readFileSync(path, "utf8")], [1, before]);
+    assert.match(texts[0] ?? "", /it may have lost proofs, or hide a fork; both tree heads are kept in \S+\/evidence-/);
+    const [evidence, ...more] = (await scene.evidence()) as { type: string; notes: string[] }[];
+    assert.deepEqual([evidence?.type, evidence?.notes.length, more.length], ["proofdns-suspicion/1", 2, 0]);
+    // Beside an honest server it counts, and beside the fork that shows itself it convicts.
+    const error = await refusal(() => proveRecord(runOf(side.server()), claim));
+    assert.match(error.code, /^SUMDB_(FORK|EXTENSION_NOT_PROVEN)$/);
+    await side.remove();
+  });
+
+  it("that the newest head does not cover yet is not proven by a later tree", async () => {
+    const logIndex = sizeOf(EPOCHS) - 1;
+    const parsed = parseRecord(encodeUtf8(records[logIndex] as string));
+    assert.ok(parsed !== undefined);
+    const late = { ...parsed, version: parsed.version.text, logIndex };
+    const other = await Scene.make(world);
+    const run = { ...runOf(scene.server()), client: other.client(other.server()) };
+    await proveRecord(run, late);
+    await run.later.done();
+    await other.remove();
+    // A server that lags with the head, and not with the proofs.
+    const server = scene.server();
+    const lagging = redirect(server, /_head$/, scene.server(EPOCHS - 1));
+    const error = await refusal(() => proveRecord(runOf(lagging), late));
+    assert.equal(error.code, "NO_ANSWER");
+    assert.match(error.message, /^record 78 is not covered yet: epoch 13 covers 76 records/);
+    assert.deepEqual(server.asked, []);
   });
 
   it("is asked anew under the seventeenth tree, which would cost a question as well", async () => {
@@ -187,8 +257,8 @@ describe("a kept record", () => {
     const [kept, forged] = [await true_.recordProof(claim), await false_.recordProof(claim)];
     assert.equal(kept.head.leaf.treeHead.treeSize, forged.head.leaf.treeHead.treeSize);
     const client = scene.client(scene.server());
-    await client.proveContinuity(kept.head);
-    const error = await refusal(() => client.proveContinuity(forged.head));
+    await client.proveContinuity(kept.head, claim);
+    const error = await refusal(() => client.proveContinuity(forged.head, claim));
     assert.match(error.code, /^SUMDB_(FORK|EXTENSION_NOT_PROVEN)$/);
     await side.remove();
   });
@@ -358,5 +428,94 @@ describe("a kept head of a time", () => {
     const age = await scene.client(scene.server()).age(TIME);
     assert.ok(age !== undefined);
     for (const time of [-1, 0.5, Number.NaN, 2 ** 60]) await assert.rejects(cache().writeAge(time, age), RangeError);
+  });
+});
+
+describe("kept extensions", () => {
+  type Tree = { readonly leaf: EpochLeaf };
+  const at = (epoch: number, from = world): Tree => from.memory(epoch);
+
+  /** The extension between two epochs, with its true proof. */
+  function between(a: number, b: number, from = world): SumdbExtension {
+    const [older, newer] = [at(a, from).leaf.treeHead, at(b, from).leaf.treeHead];
+    return { older, newer, payload: from.answers().sumdbConsistency(older.treeSize, newer.treeSize) };
+  }
+
+  const keepAll = async (...kept: SumdbExtension[]): Promise<void> => {
+    for (const extension of kept) await cache().writeExtension(extension);
+  };
+  const files = (): string[] => {
+    const folder = dirname(cache().recordPath(claim));
+    return readdirSync(folder)
+      .filter((name) => name.endsWith(".sumdb"))
+      .map((name) => join(folder, name));
+  };
+
+  it("show that two trees are of one, straight or by what both are parts of", async () => {
+    assert.equal(await cache().areOneTree(at(3), at(3)), true);
+    assert.equal(await cache().areOneTree(at(3), at(9)), false);
+    await keepAll(between(3, 9));
+    assert.deepEqual([await cache().areOneTree(at(3), at(9)), await cache().areOneTree(at(9), at(3))], [true, true]);
+    await keepAll(between(5, 9), between(9, 12), between(7, 12));
+    for (const [a, b] of [
+      [3, 5],
+      [3, 12],
+      [3, 7],
+      [7, 5],
+    ] as const) {
+      assert.equal(await cache().areOneTree(at(a), at(b)), true, `${a} and ${b}`);
+    }
+    assert.equal(await cache().areOneTree(at(3), at(8)), false);
+  });
+
+  it("of one that both go on from say nothing: a tree may have two continuations", async () => {
+    await keepAll(between(3, 9), between(3, 12, sumdbFork));
+    assert.equal(await cache().areOneTree(at(9), at(12, sumdbFork)), false);
+  });
+
+  it("connect no fork, whatever is written into the folder", async () => {
+    await keepAll(between(9, 12), between(9, 12, sumdbFork), between(11, 12, sumdbFork), between(11, 12));
+    const [a, b] = [at(11), at(12, sumdbFork)];
+    assert.equal(await cache().areOneTree(a, b), false);
+    for (const payload of [between(11, 12).payload, between(11, 12, sumdbFork).payload, new Uint8Array(0)]) {
+      await keepAll({ older: a.leaf.treeHead, newer: b.leaf.treeHead, payload });
+      assert.equal(await cache().areOneTree(a, b), false);
+    }
+  });
+
+  it("count for nothing wherever a byte of them was changed, and under no other name", async () => {
+    await keepAll(between(3, 12));
+    const [path = ""] = files();
+    const honest = readFileSync(path);
+    for (let at_ = 0; at_ < honest.length; at_ += 7) {
+      const bytes = Uint8Array.from(honest);
+      bytes[at_] = (bytes[at_] as number) ^ 1;
+      writeFileSync(path, bytes);
+      assert.equal(await cache().areOneTree(at(3), at(12)), false, `byte ${at_}`);
+    }
+    for (const text of ["", "\n\n\n", honest.subarray(0, 50), `${honest}x`, `${honest}\n`]) {
+      writeFileSync(path, text);
+      assert.equal(await cache().areOneTree(at(3), at(12)), false);
+    }
+    rmSync(path);
+    writeFileSync(path.replace(/s46\.73/, "s46.76"), honest);
+    assert.equal(await cache().areOneTree(at(3), at(13)), false);
+    writeFileSync(path, honest);
+    assert.equal(await cache().areOneTree(at(3), at(12)), true);
+  });
+
+  it("are those of a run: what its records and old heads were compared by", async () => {
+    await keep(EPOCHS - 3, world, false);
+    const run = runOf(scene.server());
+    const age = await run.client.age(START + 7200);
+    assert.ok(age !== undefined);
+    const { leaf } = await proveRecord(run, claim);
+    await proveAge(run, age, { leaf });
+    await run.later.done();
+    const offline = runOf(scene.server(), OFFLINE);
+    await proveAge(offline, age, await proveRecord(offline, claim));
+    const other = await refusal(() => proveAge(offline, age, at(2)));
+    assert.equal(other.code, "NO_ANSWER");
+    assert.match(other.message, /is kept; run this once without --offline/);
   });
 });

@@ -274,6 +274,48 @@ test("reports what was found before the timeout", async () => {
   assert.equal(error.code, "BAD_PROOF");
 });
 
+test("who joins a lookup has all of its own time, and who began it no more than its own", async () => {
+  const s = await scene();
+  const server = s.server();
+  let release: () => void = () => {};
+  const released = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const transport: Transport = {
+    query: async (name, { signal, ...options } = {}) => {
+      const ended = new Promise<never>((_, reject) =>
+        signal?.addEventListener("abort", () => reject(signal.reason), { once: true }),
+      );
+      await Promise.race([released, ended]);
+      return server.query(name, options);
+    },
+  };
+  const client = clientOf(s, transport, { timeout: 1000 });
+  const first = refusal(() => client.lookup(STEADY));
+  await sleep(500);
+  const second = client.lookup(STEADY);
+  const error = await first;
+  assert.equal(error.code, "UNREACHABLE");
+  release();
+  assert.equal((await second).answer.kind, "module");
+  assert.equal(server.asked.filter((name) => name.startsWith("steady")).length, 1, "nothing is asked twice");
+});
+
+test("the last of those who wait reports what was found before the timeout", async () => {
+  const s = await scene();
+  const liar = tamper(s.server(), MODULE, flip);
+  const stuckByTcp: Transport = {
+    query: (name, options = {}) =>
+      options.tcp === true ? stuck(liar, /./).query(name, options) : liar.query(name, options),
+  };
+  const client = clientOf(s, stuckByTcp, { timeout: 200 });
+  const [first, last] = await Promise.all([
+    refusal(() => client.lookup(STEADY)),
+    sleep(50).then(() => refusal(() => client.lookup(STEADY))),
+  ]);
+  assert.deepEqual([first.code, last.code], ["UNREACHABLE", "BAD_PROOF"]);
+});
+
 test("stops at once when it is told to, with the reason it is told", async () => {
   const s = await scene();
   const transport = stuck(s.server(), /./);
