@@ -100,7 +100,7 @@ test("every npm script that a page names is there", () => {
 });
 
 test("every error code that a page names is one", () => {
-  const variables = /^(?:PROOFDNS|GITHUB|XDG|NO|FORCE|CAP|HTTPS?)_/;
+  const variables = /^(?:PROOFDNS|GITHUB|XDG|NO|FORCE|CAP|HTTPS?|REQUEST)_/;
   // The reference has constants, which are named alike.
   const prose = pages.filter((page) => page !== "docs/api.md");
   for (const page of [...prose, "spec/client.md", "spec/proof-file.md", "spec/check.md"]) {
