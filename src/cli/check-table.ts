@@ -1,3 +1,4 @@
+import type { Place } from "../check/item.ts";
 import type { AsOf, CheckStatus, ModuleResult, Report, ToolchainResult } from "../check/result.ts";
 import { printable } from "../input/printable.ts";
 import { formatSpan } from "./age-text.ts";
@@ -61,10 +62,12 @@ interface Section {
 }
 
 function sectionsOf(report: Report, options: TableOptions): Section[] {
+  const named = new Map<string, number>();
+  for (const { item } of report.modules) named.set(item.path, (named.get(item.path) ?? 0) + 1);
   const rowsOf = (isIndirect: boolean): Row[] =>
     report.modules
       .filter((result) => result.item.isIndirect === isIndirect && isShown(result, exitCodeOfModule(result), options))
-      .map((result) => clean(moduleRow(result)));
+      .map((result) => clean(moduleRow(result, (named.get(result.item.path) ?? 0) > 1)));
   const sections = [
     { title: "direct", rows: rowsOf(false) },
     { title: "indirect", rows: rowsOf(true) },
@@ -95,13 +98,14 @@ const COLORS: ReadonlyMap<CheckStatus, Color> = new Map<CheckStatus, Color>([
   ["error", "red"],
 ]);
 
-function moduleRow(result: ModuleResult): Row {
+/** @param isRepeated the module stands there at another version too: then it is said where */
+function moduleRow(result: ModuleResult, isRepeated: boolean): Row {
   const { item, status, step } = result;
   const current = item.current?.text ?? (item.query === undefined ? "-" : item.query);
   const kind = step !== undefined && step !== "same" && step !== "older" ? step : status === "error" ? "error" : "";
   return {
     cells: [item.path, printable(current, 100), shownLatest(result), kind, shownAge(result)],
-    notes: notesOf(result),
+    notes: [...notesOf(result), ...(isRepeated ? whereOf("in", item.places) : [])],
     color: COLORS.get(status),
   };
 }
@@ -109,15 +113,19 @@ function moduleRow(result: ModuleResult): Row {
 function toolchainRow(result: ToolchainResult): Row {
   const { use, status, step, age } = result;
   const current = printable(use.current, 60);
-  const places = use.places.map(({ file }) => printable(file, 60));
-  const shown = places.length > 2 ? `${places[0]} and ${places.length - 1} more` : places.join(", ");
-  const verb = use.kind === "built" ? "built" : "in";
-  const where = places.length === 0 ? [] : [`${verb} ${shown}`];
+  const where = whereOf(use.kind === "built" ? "built" : "in", use.places);
   return {
     cells: ["toolchain", current, shownToolchain(result), step ?? "", formatAge(age)],
     notes: [...toolchainNotesOf(result), ...where],
     color: COLORS.get(status as CheckStatus),
   };
+}
+
+/** Where something stands: two files at most, else the first and how many more. */
+function whereOf(verb: string, places: readonly Place[]): string[] {
+  const files = [...new Set(places.map(({ file }) => printable(file, 60)))];
+  if (files.length === 0) return [];
+  return [`${verb} ${files.length > 2 ? `${files[0]} and ${files.length - 1} more` : files.join(", ")}`];
 }
 
 function formatSections(sections: readonly Section[], terminal: Terminal): string[] {

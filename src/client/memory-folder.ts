@@ -41,7 +41,7 @@ export class FolderMemoryStore implements MemoryStore {
       if (!(error instanceof ProofdnsError)) throw error;
       throw new ProofdnsError(
         "MALFORMED_MEMORY",
-        `${error.message} (${this.path}); it protects from rollback, so it is not ignored: with the keys that it was made with it can be read; restore it if it is damaged, or remove it to begin anew`,
+        `${error.message} (${this.path}); it protects from rollback, so it is not ignored: give the keys that it was made with, by the policy and --sumdb-key or GOSUMDB; only if it is damaged restore it, or remove it to begin anew`,
         { cause: error },
       );
     }

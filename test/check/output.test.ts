@@ -115,6 +115,22 @@ example.com/a  v1.0.0   v1.0.0         ≥90d claimed
   );
 });
 
+test("a module that stands there at several versions has a row for each, which says where", () => {
+  const at = (file: string): Place => ({ file, line: 3 });
+  const text = formatTable(
+    reportOf([
+      moduleResult({ current: "v0.9.0", to: "v1.0.0", places: [at("a/go.mod"), at("a/go.mod"), at("b/go.mod")] }),
+      moduleResult({ places: ["c/go.mod", "d\u001b/go.mod", "e/go.mod"].map(at) }),
+      moduleResult({ path: "example.com/once" }),
+    ]),
+    plain,
+  );
+  assert.match(text, /^example\.com\/x +v0\.9\.0 .* in a\/go\.mod, b\/go\.mod$/m);
+  assert.match(text, /^example\.com\/x +v1\.0\.0 .* in c\/go\.mod and 2 more$/m);
+  assert.doesNotMatch(text, /once.* in /);
+  assert.ok(!text.includes("\u001b"));
+});
+
 test("a table off a terminal is never cut and has no colours, whatever is in it", () => {
   const long = `example.com/${"x".repeat(300)}`;
   const text = formatTable(reportOf([moduleResult({ path: long, to: "v1.2.0" })]), plain);

@@ -88,13 +88,17 @@ export function parseMemory(text: string, trust: Trust): Memory {
     const other = signerOf(takeText("leaf"), trust);
     // Whoever gives the wrong key must not be led to throw away a good memory.
     if (other !== undefined)
-      return refuse(`its checksum database is ${other}: is the key that you gave the right one?`);
+      return refuse(`its checksum database is ${other}, and the key given is that of ${nameOf(trust.sumdbKey)}`);
     return refuse(cause.message, cause);
   }
 }
 
 function isSigned({ treeHead, sumdbSignature }: EpochLeaf, { ed25519, sumdbKey }: Trust): boolean {
   return ed25519.verify(sumdbKey.publicKey, encodeUtf8(formatTreeHead(treeHead)), sumdbSignature);
+}
+
+function nameOf({ keyName, keyId }: { keyName: string; keyId: number }): string {
+  return `${keyName}+${formatKeyId(keyId)}`;
 }
 
 /** Who signed the tree head of a leaf, if it is another than the trusted key. */
@@ -104,7 +108,7 @@ function signerOf(leafText: string, { sumdbKey }: Trust): string | undefined {
     const { signatures } = parseNote(note);
     const isOther = signatures.every(({ keyName, keyId }) => keyName !== sumdbKey.keyName || keyId !== sumdbKey.keyId);
     const [first] = signatures;
-    return isOther && first !== undefined ? `${first.keyName}+${formatKeyId(first.keyId)}` : undefined;
+    return isOther && first !== undefined ? nameOf(first) : undefined;
   } catch {
     // No note at all: damaged, which the caller says.
     return undefined;
