@@ -19,7 +19,9 @@ export interface Race<T> {
   readonly second: (signal: AbortSignal) => Promise<Outcome<T>>;
   /** True if a reply of the first way that cannot be used ends it all where the second has not begun. */
   readonly isFirstReplyFinal: boolean;
-  /** Milliseconds that the second has at least when the first has ended. */
+  /** Milliseconds that the first may take: where it fails sooner, the second has what is left of them. */
+  readonly firstTime: number;
+  /** Milliseconds that the second has at least, however late it begins. */
   readonly leastTime: number;
   /** Makes one error of what came of both; undefined for a way that has left, or did not end in its time. */
   readonly explain: (first: Loss | undefined, second: Loss | undefined) => ProofdnsError;
@@ -36,14 +38,15 @@ export interface Winner<T> {
 
 /**
  * Asks in two ways, which run beside each other (spec/client.md §9): the first value wins, and the other way is called off; a failure counts only when
- * both have ended. So neither way, whatever comes by it, takes away what the other brings. The first way sets the time for both, but the
- * second has at least `leastTime`; where the first has left, as long as it takes.
+ * both have ended. So neither way, whatever comes by it, takes away what the other brings. Both have the time of the first, however early that
+ * fails, and the second at least `leastTime`; where the first has left, as long as it takes.
  *
  * Rejects with what `explain` makes of two failures; with the reason of `signal`; and with whatever either way rejects with.
  */
 export function race<T>(options: Race<T>): Promise<Winner<T>> {
-  const { first, second, isFirstReplyFinal, leastTime, explain, signal, hub } = options;
+  const { first, second, isFirstReplyFinal, firstTime, leastTime, explain, signal, hub } = options;
   const ended = new AbortController();
+  const started = performance.now();
   let leave: (() => void) | undefined;
   return new Promise<Winner<T>>((resolve, reject) => {
     let begun: number | undefined;
@@ -83,8 +86,8 @@ export function race<T>(options: Race<T>): Promise<Winner<T>> {
       if (begun === undefined && isFirstReplyFinal && lossOf(outcome)?.isReply === true) return lose();
       beginSecond();
       if (outcome === "left") return;
-      const left = leastTime - (performance.now() - (begun ?? 0));
-      timer = setTimeout(lose, Math.max(0, left));
+      const over = Math.max(started + firstTime, (begun ?? started) + leastTime);
+      timer = setTimeout(lose, Math.max(0, over - performance.now()));
     }, fail);
   });
 }

@@ -163,14 +163,16 @@ async function me(proc: string): Promise<Holder> {
 /** True unless it is certain that the process has ended. */
 async function isAlive({ pid, start, place }: Holder, path: string, proc: string): Promise<boolean> {
   const here = await thisPlace(proc);
-  if (!isSamePlace(place, here)) {
-    const file = await lookAtLock(path);
+  const file = await lookAtLock(path);
+  if (!isSamePlace(place, here, file)) {
     return file === undefined || !isOfEarlierBoot(place, here, file, thisClock());
   }
   try {
     process.kill(pid, 0);
   } catch (error) {
-    return !hasCode(error, "ESRCH");
+    if (hasCode(error, "ESRCH")) return false;
+    // EPERM: there is one, of another user. It may be the holder, or one that has its number by now.
+    if (!hasCode(error, "EPERM")) return true;
   }
   const now = await statusOf(pid, proc);
   if (now === undefined) return true;

@@ -71,20 +71,26 @@ async function machineOf(): Promise<string | undefined> {
   return createHash("sha256").update(`proofdns lock ${id}`).digest("hex").slice(0, 32);
 }
 
-/**
- * True if a process number, and when that process began, mean the same process in both places. Where neither says anything, the
- * name of the host must do.
- */
-export function isSamePlace(a: LockPlace, b: LockPlace): boolean {
-  return a.host === b.host && a.boot === b.boot && a.pids === b.pids && a.times === b.times;
-}
-
 /** What is to be known of a lock's file. */
 export interface LockFile {
   /** Milliseconds since 1970. */
   readonly changedAt: number;
   /** True if it is on a file system of this machine alone. */
   readonly isLocal: boolean;
+}
+
+/**
+ * True if a process number, and when that process began, mean the same process in both places. Where neither says anything, the
+ * name of the host must do.
+ *
+ * A host may be given another name at any time. So where boot and namespaces are the same, its name tells nothing, but for machines that go on from one
+ * copied memory: these have the same, too, and only a file system that no other can have mounted keeps them apart.
+ *
+ * @param file what is known of the lock's file, if anything is
+ */
+export function isSamePlace(a: LockPlace, b: LockPlace, file?: LockFile): boolean {
+  const isSameHost = a.host === b.host || (a.boot !== undefined && a.pids !== undefined && file?.isLocal === true);
+  return isSameHost && a.boot === b.boot && a.pids === b.pids && a.times === b.times;
 }
 
 /** When this machine started, and what the time is now; milliseconds since 1970. */
@@ -99,12 +105,12 @@ const LEAST_AGE = 60_000;
 /**
  * True if it is certain that this machine has started anew since a lock was made: then whoever made it has ended with all its processes.
  *
- * Another boot id alone says nothing: a machine of the same name may share the folder by network. So the machine id must be the same, the
- * file system one that no other machine can have mounted, and the file older than this boot. The id of a copied machine may be the same; then it
+ * Another boot id alone says nothing: another machine may share the folder by network. So the machine id must be the same, whatever the host is
+ * called by now, the file system one that no other machine can have mounted, and the file older than this boot. The id of a copied machine may be the same; then it
  * is the other two that tell it apart, for what it does now is newer than this boot, and its folder is not local.
  */
 export function isOfEarlierBoot(holder: LockPlace, here: LockPlace, file: LockFile, clock: Clock): boolean {
-  if (holder.host !== here.host || holder.machine === undefined || holder.machine !== here.machine) return false;
+  if (holder.machine === undefined || holder.machine !== here.machine) return false;
   if (holder.boot === undefined || here.boot === undefined || holder.boot === here.boot) return false;
   return file.isLocal && file.changedAt < clock.startedAt && file.changedAt < clock.now - LEAST_AGE;
 }

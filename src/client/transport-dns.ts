@@ -38,7 +38,7 @@ const DEFAULT_TCP_TIMEOUT = 5000;
 const LEARNING_TIME = 400;
 /** Milliseconds for which the addresses of a host name are used again. */
 const ADDRESS_LIFE = 60_000;
-/** Milliseconds that TCP has where UDP is silent, at least. */
+/** Milliseconds that TCP has where UDP fails, at least: if it fails early, TCP has the rest of its time. */
 const LEAST_TCP_TIME = 1000;
 /** Milliseconds until UDP, though it was silent before, is asked beside a TCP that does not answer. */
 const TCP_PATIENCE = 1000;
@@ -216,6 +216,7 @@ export class DnsTransport implements Transport {
       second: (signal) => this.#askTcp(way, { ...question, signal }),
       // The server would say the same by TCP.
       isFirstReplyFinal: true,
+      firstTime: timeouts.reduce((sum, timeout) => sum + timeout, 0),
       leastTime: LEAST_TCP_TIME,
       explain: (udp, byTcp) => this.#explain(udp, byTcp),
       signal: question.signal,
@@ -240,6 +241,7 @@ export class DnsTransport implements Transport {
       },
       second: async (signal) => (this.#isClosed ? "left" : this.#askUdp(way, { ...question, signal }, this.#timeouts)),
       isFirstReplyFinal: false,
+      firstTime: this.#tcpTimeout,
       leastTime: LEAST_UDP_TIME,
       explain: (byTcp, udp) => this.#explain(udp, byTcp),
       signal: question.signal,

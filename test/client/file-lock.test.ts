@@ -4,7 +4,7 @@ import { existsSync, readFileSync, readlinkSync } from "node:fs";
 import { mkdir, mkdtemp, readdir, readFile, rm, symlink, utimes, writeFile } from "node:fs/promises";
 import { hostname, tmpdir, uptime } from "node:os";
 import { join } from "node:path";
-import { after, beforeEach, test } from "node:test";
+import { after, beforeEach, mock, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { withFileLock } from "../../src/client/file-lock.ts";
 import {
@@ -92,7 +92,8 @@ function makeDeferred(): { promise: Promise<void>; resolve: () => void } {
 
 const live: [what: string, content: string | undefined][] = [
   ["a process that lives", undefined],
-  ["a process of another host", `${TOKEN} ${DEAD} 1 another.host ${place}\n`],
+  ["a process of another host", `${TOKEN} ${DEAD} 1 another.host 0${place}\n`],
+  ["a process of a host that says no more than its name", `${TOKEN} ${DEAD} 1 another.host -\n`],
   ["a process of a container with the host's name", `${TOKEN} ${DEAD} 1 ${host} ${place.replace("]", "7]")}\n`],
   ["a process of another time namespace", `${TOKEN} ${process.pid} 1 ${host} ${place.replace(/.$/, "7]")}\n`],
   ["a process of another boot, or of a machine of the same name", `${TOKEN} ${DEAD} 1 ${host} 0${place}\n`],
@@ -194,6 +195,29 @@ test("a start that another time namespace shows, or another's /proc, makes nobod
   assert.equal(await isTaken({ self: outside, stat: "S 7000" }, { stat: "Z 5000" }), true);
 });
 
+test("a process of another user is the holder only if it began when that did", async () => {
+  const kill = mock.method(process, "kill", () => {
+    throw Object.assign(new Error("kill EPERM"), { code: "EPERM" });
+  });
+  try {
+    for (const [stat, taken] of [
+      ["S 5000", false],
+      ["? hidden", false],
+      ["S 7000", true],
+      ["Z 5000", true],
+    ] as const) {
+      assert.equal(await isTaken({}, { stat }), taken, stat);
+    }
+    // Nothing is known of when either began.
+    const outside = `${process.pid}1`;
+    assert.equal(await isTaken({ self: outside }, { stat: "S 7000" }), false);
+    assert.equal(await isTaken({}, { self: outside, stat: "S 7000" }), false);
+    assert.ok(kill.mock.callCount() > 0);
+  } finally {
+    kill.mock.restore();
+  }
+});
+
 test("lets the file be if it is another's by the end of the task", async () => {
   const other = `${TOKEN} 1 1 another.host ${place}\n`;
   await withFileLock(path, () => writeFile(path, other));
@@ -204,7 +228,8 @@ const here = await thisPlace("/proc");
 /** As it was before this machine started anew. */
 const before = { ...here, boot: "00000000-0000-4000-8000-000000000000", pids: here.pids ?? "pid:[1]" };
 const earlier = formatPlace(before);
-const canTell = here.machine !== undefined && (await lookAtLock(folder))?.isLocal === true;
+const isLocal = (await lookAtLock(folder))?.isLocal === true;
+const canTell = here.machine !== undefined && isLocal;
 const START = Date.now() / 1000 - uptime();
 
 test("the lock of a process that ended with an earlier boot of this machine is removed once, however many find it", {
@@ -218,6 +243,46 @@ test("the lock of a process that ended with an earlier boot of this machine is r
   // And that of who was removing it just then.
   await old(`${path}.${TOKEN}`, "f".repeat(32));
   await runMany(6);
+});
+
+test("the name that a host had when a lock was made tells nothing on a disk of its own, in this boot and after", {
+  skip: canTell ? false : "no machine id, or a folder that is not on a local disk",
+}, async () => {
+  await writeFile(path, `${TOKEN} ${DEAD} 1 old.name ${formatPlace(here)}\n`);
+  await runMany(3);
+  await writeFile(path, `${TOKEN} ${process.pid} 1 old.name ${earlier}\n`);
+  await utimes(path, START - 3600, START - 3600);
+  await runMany(3);
+  // And who lives has the lock under whatever name.
+  await withFileLock(path, async () => {
+    const text = (await readFile(path, "latin1")).replace(` ${here.host} `, " old.name ");
+    assert.match(text, / old\.name /);
+    await writeFile(path, text);
+    await assert.rejects(
+      withFileLock(path, () => assert.fail("ran"), { patience: 40 }),
+      /on old\.name holds/,
+    );
+    await rm(path);
+  });
+});
+
+test("a process number means the same in two places only in one boot and namespace, and by name or disk on one machine", () => {
+  const now = { host: "h", boot: "b", pids: "pid:[1]", times: "time:[1]", machine: undefined };
+  const none = { ...now, boot: undefined, pids: undefined, times: undefined };
+  const disk = { changedAt: 0, isLocal: true };
+  const network = { changedAt: 0, isLocal: false };
+  assert.ok(isSamePlace(now, { ...now }));
+  assert.ok(isSamePlace(none, { ...none }, network));
+  assert.ok(isSamePlace({ ...now, host: "i" }, now, disk));
+  // What goes on from a copied memory has all of this but the name and the disk.
+  assert.ok(!isSamePlace({ ...now, host: "i" }, now, network));
+  assert.ok(!isSamePlace({ ...now, host: "i" }, now));
+  assert.ok(!isSamePlace({ ...none, host: "i" }, none, disk));
+  for (const other of [{ boot: "c" }, { pids: "pid:[2]" }, { times: "time:[2]" }, { times: undefined }]) {
+    assert.ok(!isSamePlace({ ...now, ...other }, now, disk));
+    assert.ok(!isSamePlace(now, { ...now, host: "i", ...other }, disk));
+  }
+  assert.ok(!isSamePlace(none, now, disk) && !isSamePlace(now, none, disk));
 });
 
 test("a lock of another boot is let be if it is newer than this one, or made by who does not say which machine it is", async () => {
@@ -241,8 +306,8 @@ test("only the same machine, on a disk of its own, tells an earlier boot, and on
   const file = { changedAt: 1_000_000, isLocal: true };
   const clock = { startedAt: 2_000_000, now: 3_000_000 };
   assert.ok(isOfEarlierBoot(holder, now, file, clock));
+  assert.ok(isOfEarlierBoot({ ...holder, host: "i" }, now, file, clock));
   for (const [what, ...args] of [
-    ["another host", { ...holder, host: "i" }, now, file, clock],
     ["another machine", { ...holder, machine: "b".repeat(32) }, now, file, clock],
     [
       "a machine that does not say which",

@@ -31,10 +31,14 @@ const FAILURES = {
 interface Network {
   /** What is let through. */
   udp: "all" | "none";
-  tcp: "all" | "none" | "silent" | keyof typeof FAILURES;
+  tcp: "all" | "none" | "silent" | "held" | keyof typeof FAILURES;
   /** Milliseconds that a datagram takes. */
   slowness: number;
   readonly asked: ("udp" | "tcp")[];
+  /** Replies by TCP that are held: each is sent when it is called. */
+  readonly held: (() => void)[];
+  /** From then on the port is closed to datagrams, which the sender hears of. */
+  readonly closeUdp: () => Promise<void>;
   readonly transport: DnsTransport;
 }
 
@@ -64,8 +68,11 @@ async function network(options: Partial<DnsTransportOptions> = {}): Promise<Netw
         input = input.slice(end);
         made.asked.push("tcp");
         if (made.tcp === "silent") continue;
-        const sent = made.tcp === "all" || made.tcp === "none" ? truth(query) : failure(query, made.tcp);
-        socket.write(concatBytes(u16(sent.length), sent));
+        const { tcp } = made;
+        const sent = tcp === "all" || tcp === "none" || tcp === "held" ? truth(query) : failure(query, tcp);
+        const send = (): unknown => socket.write(concatBytes(u16(sent.length), sent));
+        if (tcp === "held") made.held.push(send);
+        else send();
       }
     });
     return undefined;
@@ -81,23 +88,22 @@ async function network(options: Partial<DnsTransportOptions> = {}): Promise<Netw
     setTimeout(() => !isClosed && udp.send(reply, from.port, from.address), made.slowness);
   });
   let isClosed = false;
-  closers.push(
-    () => {
-      isClosed = true;
-      udp.close();
-    },
-    () => {
-      for (const socket of sockets) socket.destroy();
-      server.close();
-    },
-  );
+  const closeUdp = async (): Promise<void> => {
+    if (isClosed) return;
+    isClosed = true;
+    await new Promise<void>((resolve) => udp.close(resolve));
+  };
+  closers.push(closeUdp, () => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
   const transport = new DnsTransport({
     server: { host: "127.0.0.1", port },
     timeouts: [60, 120],
     tcpTimeout: 2000,
     ...options,
   });
-  const made: Network = { udp: "none", tcp: "all", slowness: 0, asked: [], transport };
+  const made: Network = { udp: "none", tcp: "all", slowness: 0, asked: [], held: [], closeUdp, transport };
   return made;
 }
 
@@ -241,6 +247,30 @@ describe("a server that no datagram reaches", () => {
     }
   });
 
+  it("is waited for by TCP as long as UDP would have had, though that fails at once, and is known from then on", async () => {
+    const net = await network({ timeouts: [1000, 2000, 4000], tcpTimeout: 5000 });
+    await net.closeUdp();
+    net.tcp = "held";
+    mock.timers.enable({ apis: ["setTimeout"] });
+    try {
+      const asking = net.transport.query(GO4);
+      asking.catch(() => {});
+      for (let i = 0; i < 100_000 && net.held.length === 0; i++) await new Promise(setImmediate);
+      assert.equal(net.held.length, 1);
+      for (let time = 0; time < 4500; time += 100) {
+        mock.timers.tick(100);
+        await new Promise(setImmediate);
+      }
+      for (const send of net.held.splice(0)) send();
+      assert.equal((await asking).transport, "tcp");
+      net.tcp = "all";
+      assert.equal((await net.transport.query(GO4)).transport, "tcp");
+      assert.deepEqual(net.asked, ["tcp", "tcp"]);
+    } finally {
+      mock.timers.reset();
+    }
+  });
+
   it("is not asked anew by a transport that is closed", async () => {
     const net = await network({ tcpTimeout: 5000 });
     await net.transport.query(GO4);
@@ -324,6 +354,7 @@ describe("a question that is asked in two ways", () => {
         return second.promise;
       },
       isFirstReplyFinal: true,
+      firstTime: 0,
       leastTime: 20,
       explain: (one, other) =>
         new ProofdnsError("UNREACHABLE", `${one?.error.message ?? "-"} + ${other?.error.message ?? "-"}`),
@@ -388,6 +419,25 @@ describe("a question that is asked in two ways", () => {
     await sleep(30);
     sent.second.resolve({ value: "s" });
     assert.deepEqual(await sent.result, { value: "s", isFirstSilent: false });
+  });
+
+  it("gives the second the rest of the time of the first, where that fails early", async () => {
+    for (const outcome of [loss("f"), loss("f", true)]) {
+      const early = begin({ firstTime: 60_000, leastTime: 0, isFirstReplyFinal: false });
+      early.first.resolve(outcome);
+      await sleep(30);
+      assert.ok(!early.isEnded());
+      early.second.resolve({ value: "s" });
+      assert.equal((await early.result).value, "s");
+      const over = begin({ firstTime: 30, leastTime: 0, isFirstReplyFinal: false });
+      over.first.resolve(outcome);
+      await assert.rejects(over.result, /f \+ -$/);
+      assert.ok(over.isEnded());
+    }
+    const both = begin({ firstTime: 60_000, leastTime: 60_000 });
+    both.first.resolve(loss("f"));
+    both.second.resolve(loss("s"));
+    await assert.rejects(both.result, /f \+ s$/);
   });
 
   it("fails with what came of both, in whichever order it comes, or when the time is over", async () => {
