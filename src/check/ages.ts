@@ -21,6 +21,8 @@ export interface AgeHead {
   readonly head?: AnsweredAge;
   /** True for one of a time more than an hour before that which was asked: what it does not cover may yet be as old. */
   readonly isEarlier?: true;
+  /** The next earlier one that is kept: where nothing proves what this one says of a record, that one may be proven. */
+  readonly earlier?: AgeHead;
 }
 
 /** What the asked heads said; a head that nobody has, or that cannot be had, is only missing. */
@@ -34,7 +36,7 @@ export interface Ages {
 }
 
 /** A verified head of the time that was asked for, or of an earlier `time`, which dates fewer records as well. */
-export type AnsweredAge = VerifiedAge & { readonly time?: number };
+export type AnsweredAge = VerifiedAge & { readonly time?: number; readonly earlier?: AnsweredAge };
 
 /** Asks for the verified head of a time: Unix seconds, a multiple of 3600. Undefined if the log has none so old, or none is kept. */
 export type AskAge = (time: number) => Promise<AnsweredAge | undefined>;
@@ -61,12 +63,15 @@ export async function readAge(ask: AskAge, now: ProvenNow, seconds: number): Pro
   if (then === undefined) return undefined;
   const time = timeOfAge(then, seconds);
   try {
-    const age = await ask(time);
-    if (age === undefined) return undefined;
-    const isEarlier = age.time !== undefined && age.time < time - HOUR;
-    const { publicSince, leaf } = age;
-    const head = { atLeast: seconds, publicSince, sumdbSize: leaf.treeHead.treeSize, head: age };
-    return isEarlier ? { ...head, isEarlier } : head;
+    const ages: AnsweredAge[] = [];
+    for (let age = await ask(time); age !== undefined; age = age.earlier) ages.push(age);
+    return ages.reduceRight<AgeHead | undefined>((earlier, age) => {
+      const { publicSince, leaf } = age;
+      const head = { atLeast: seconds, publicSince, sumdbSize: leaf.treeHead.treeSize, head: age };
+      // Where a later one is kept, what this one does not cover may be as old, too.
+      const isEarlier = age !== ages[0] || (age.time !== undefined && age.time < time - HOUR);
+      return { ...head, ...(isEarlier ? { isEarlier } : {}), ...(earlier === undefined ? {} : { earlier }) };
+    }, undefined);
   } catch (error) {
     // The head is there, and nobody of this policy had cosigned it by then: its age is as unknown as without it.
     if (isProofdnsError(error, "TOO_YOUNG")) return undefined;

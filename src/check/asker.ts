@@ -126,19 +126,29 @@ export class Questioner {
   }
 
   /**
-   * Proves that a version, whose record was proven here, was public when an old head says: that the record is in the tree of that head, too.
+   * Proves that a version, whose record was proven here, was public when an old head says: that the record is in the tree of that head, too, or
+   * of an earlier one that is kept. Gives the one that proves it.
    *
    * @throws ProofdnsError `SUMDB_FORK` and others of a proof that fails; unavailable ones if there is none to be had
    */
-  proveAge({ head }: AgeHead, version: Pick<RecordToProve, "path" | "version" | "logIndex">): Promise<void> {
+  async proveAge(age: AgeHead, version: Pick<RecordToProve, "path" | "version" | "logIndex">): Promise<AgeHead> {
     const tree = this.#trees.get(placeOf(version));
-    if (head === undefined || tree === undefined) {
-      return Promise.reject(new ProofdnsError("NO_ANSWER", `nothing proves the age of ${version.path}`));
+    let found: unknown = new ProofdnsError("NO_ANSWER", `nothing proves the age of ${version.path}`);
+    for (let tried: AgeHead | undefined = age; tried !== undefined; tried = tried.earlier) {
+      const { head, sumdbSize } = tried;
+      if (head === undefined || tree === undefined || version.logIndex >= sumdbSize) continue;
+      // With a network all that records are proven under is one tree.
+      const trees = this.#asker.isOffline ? [head, tree] : [head];
+      const id = trees.map(({ leaf }) => formatHex(leaf.treeHead.rootHash)).join(" ");
+      try {
+        await this.#once(this.#ages, id, version.path, () => this.#asker.proveAge(head, tree));
+        return tried;
+      } catch (error) {
+        if (!isProofdnsError(error) || error.kind !== "unavailable") throw error;
+        found = error;
+      }
     }
-    // With a network all that records are proven under is one tree.
-    const trees = this.#asker.isOffline ? [head, tree] : [head];
-    const id = trees.map(({ leaf }) => formatHex(leaf.treeHead.rootHash)).join(" ");
-    return this.#once(this.#ages, id, version.path, () => this.#asker.proveAge(head, tree));
+    throw found;
   }
 
   /** Of a version whose record is proven: with the hash of its go.mod. */

@@ -31,8 +31,7 @@ export class Dating {
     for (const head of this.#heads) {
       if (record.logIndex >= head.sumdbSize) continue;
       try {
-        await this.#questioner.proveAge(head, record);
-        return ageBy(head, true);
+        return ageBy(await this.#questioner.proveAge(head, record), true);
       } catch (error) {
         if (!isProofdnsError(error)) throw error;
         // That there is no proof takes nothing from what else is proven; a false one does.

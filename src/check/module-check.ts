@@ -49,6 +49,23 @@ export async function checkModule(
   questioner: Questioner,
   options: JudgeOptions,
 ): Promise<UndatedResult> {
+  const result = await checkOnce(item, questioner, options);
+  const { cooldown } = options;
+  const earlier = cooldown?.head?.earlier;
+  if (cooldown === undefined || earlier === undefined || !result.withheld.some(isUnproven)) return result;
+  // What an older kept head covers may be proven, where that of the latest is not.
+  const older = await checkModule(item, questioner, { ...options, cooldown: { ...cooldown, head: earlier } });
+  return isMore(older, result) ? older : result;
+}
+
+/** True for a result that offers all that another does, and something beside it. */
+function isMore(one: UndatedResult, other: UndatedResult): boolean {
+  const pairs = (["offered", "nextBest", "newerMajor"] as const).map((what) => [one[what], other[what]] as const);
+  const isAll = pairs.every(([a, b]) => b === undefined || (a?.path === b.path && a.version === b.version));
+  return one.status !== "error" && isAll && pairs.some(([a, b]) => a !== undefined && b === undefined);
+}
+
+async function checkOnce(item: CheckItem, questioner: Questioner, options: JudgeOptions): Promise<UndatedResult> {
   const draft: Draft = {
     status: "error",
     latest: undefined,
@@ -139,7 +156,7 @@ async function settle(
   if (choice !== undefined) {
     draft.offered = await prove(path, choice, questioner, options, draft);
     if (draft.offered === undefined) {
-      draft.status = current === undefined ? "unmatched" : "withheld";
+      draft.status = "withheld";
       return;
     }
     draft.status = current === undefined ? "latest" : "outdated";
@@ -217,6 +234,10 @@ async function prove(
   return proven(path, version.text, version.kind, entry.logIndex, isRecordProven);
 }
 
+function isUnproven({ reason }: Withheld): boolean {
+  return reason === "unproven";
+}
+
 function isLater({ reason }: Withheld): boolean {
   return reason === "young" || reason === "undated" || reason === "unproven";
 }
@@ -232,7 +253,9 @@ async function whyUndated(
   const head = cooldown?.head;
   if (head === undefined) return undefined;
   return whyUnproven(
-    () => questioner.proveAge(head, entry),
+    async () => {
+      await questioner.proveAge(head, entry);
+    },
     found("the record is not proven to be in the older head"),
     draft,
   );

@@ -8,7 +8,7 @@ import { isProofdnsError, ProofdnsError } from "../vindex/error.ts";
 import { EVIDENCE_TYPE, verifyForkEvidence } from "../vindex/evidence.ts";
 import { formatKeyId, formatVerifierKey } from "../vindex/note.ts";
 
-/** More files than that are not looked through, which is said. Suspicions, which anybody on the way can cause, are in the same folder. */
+/** More files than that are not looked through, which is said. Suspicions, which anybody on the way can cause, have another name. */
 const MAX_FILES = 10_000;
 /** Files that are read at once. */
 const BATCH = 64;
@@ -72,7 +72,7 @@ export async function findKeptForks(
   if (notes > MAX_NOTES) note(`${notes - MAX_NOTES} more files that are kept as evidence count for nothing`);
   if (candidates.length > maxFiles && found.length < MAX_FOUND) {
     note(
-      `${printable(folder)} has ${candidates.length} files of evidence of this log, and only the first ${maxFiles} were looked at: move away what \`proofdns evidence\` calls suspicion`,
+      `${printable(folder)} has ${candidates.length} files of evidence of this log, and only the first ${maxFiles} were looked at: move away what is not needed`,
     );
   }
   return found;

@@ -43,13 +43,12 @@ export async function proveRecord(
   { head, signal }: RecordRequest = {},
 ): Promise<RecordOutcome> {
   const { client, cache, later, isOffline } = session;
-  const call = signal === undefined ? {} : { signal };
+  const call = { ...(signal === undefined ? {} : { signal }), ...(head === undefined ? {} : { head }) };
   const kept = await cache.readRecord(record, { isOffline });
   if (isOffline) {
     if (kept !== undefined) return { ageTime: kept.head.ageTime, queries: 0, leaf: kept.head.leaf };
     throw noKeptRecord(record);
   }
-  let isDenied = false;
   if (kept !== undefined) {
     try {
       const queries = await client.proveContinuity(kept.head, record, call);
@@ -58,14 +57,13 @@ export async function proveRecord(
     } catch (error) {
       // Who has no proof from so old a tree may have one of the record itself. What contradicts that tree ends the search.
       if (!isProofdnsError(error) || error.kind === "false") throw error;
-      isDenied = error.code === "NO_ANSWER";
     }
   }
-  const proof = await client.recordProof(record, { ...call, ...(head === undefined ? {} : { head }) });
+  const proof = await client.recordProof(record, call);
   keepExtensions(session);
   // What is kept may be all that tells of a fork: it stays.
   if (kept === undefined) later.add((signal) => cache.writeRecord(record, proof, client, { signal }));
-  else if (isDenied && sizeOf(kept.head) <= sizeOf(proof.head)) await saySuspicion(session, kept.head, proof.head);
+  else await saySuspicion(session, kept.head, proof.head);
   return { ageTime: proof.head.ageTime, queries: proof.queries, leaf: proof.head.leaf };
 }
 
@@ -107,7 +105,7 @@ async function saySuspicion(
   }
   if (where === undefined) return;
   console.error(
-    `proofdns: the server proves records, but not that its checksum database of ${sizeOf(head)} records continues the one of ${sizeOf(kept)} that was proven before: it may have lost proofs, or hide a fork; both tree heads are kept in ${printable(where, 400)}`,
+    `proofdns: records are proven, but no proof came that the checksum database of ${sizeOf(head)} records continues the one of ${sizeOf(kept)} that was proven before: the server may have lost proofs, or somebody hides a fork; both tree heads are kept in ${printable(where, 400)}`,
   );
 }
 

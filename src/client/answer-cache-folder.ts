@@ -180,15 +180,16 @@ export class FolderAnswerCache implements AnswerCache {
       .filter((kept) => kept <= time)
       .sort((a, b) => b - a);
     const memory = await this.#heads.remembered();
+    const ages: KeptAge[] = [];
     for (const kept of times.slice(0, MAX_TRIED)) {
       const name = `t${kept}.head`;
       const found = await this.#files.read(name);
       const age = found && (await this.#unlessFalse(name, undefined, () => this.#verifyAge(kept, found, memory)));
       if (age === undefined) continue;
       void this.#files.use(name, found?.time ?? 0);
-      return age;
+      ages.push(age);
     }
-    return undefined;
+    return ages.reduceRight<KeptAge | undefined>((earlier, age) => (earlier ? { ...age, earlier } : age), undefined);
   }
 
   #verifyAge(time: number, { text }: FoundText, memory: Memory | undefined): KeptAge {

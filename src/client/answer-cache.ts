@@ -21,7 +21,7 @@ export interface AnswerCache {
     client: Pick<Client, "headForProof">,
     options?: CallOptions,
   ): Promise<void>;
-  /** For work without a network: of the kept heads that a log had at `time` or before, the latest that verifies. Unix seconds. */
+  /** For work without a network: of the kept heads that a log had at `time` or before, the latest that verifies, with those before it. Unix seconds. */
   readAge(time: number): Promise<KeptAge | undefined>;
   /** Keeps the head that a log had at `time`. */
   writeAge(time: number, age: ProvenAge): Promise<void>;
@@ -55,6 +55,8 @@ export interface KeptRecord {
 export interface KeptAge extends VerifiedAge {
   /** Unix seconds: what it was asked for. */
   readonly time: number;
+  /** The next earlier one that is kept, of a few: it may be proven to be of one tree with a record where this one is not. */
+  readonly earlier?: KeptAge;
 }
 
 /** Keeps nothing. */

@@ -112,6 +112,8 @@ const PAGES_AT_ONCE = 8;
 /** Extensions that wait to be taken. */
 const MAX_EXTENSIONS = 64;
 const DEFAULT_TIMEOUT = 30_000;
+/** Milliseconds that a call whose time is over waits for what was asked to end. */
+const GRACE = 100;
 /** Longer timers fire at once. */
 const MAX_TIMEOUT = 2 ** 31 - 1;
 
@@ -136,7 +138,7 @@ export class Client {
   readonly #sumdbs = new Map<string, SharedTask<void>>();
   /** What of them is not handed over yet. */
   readonly #extensions: SumdbExtension[] = [];
-  /** Why kept trees of the checksum database were not connected, by their roots: asked once, not for each record. */
+  /** Why kept trees of the checksum database were not connected with those of heads, by the roots of both: asked once, not for each record. */
   readonly #unconnected = new Map<string, ProofdnsError>();
   /** Roots of kept trees that a suspicion was kept of. */
   readonly #suspected = new Set<string>();
@@ -185,12 +187,7 @@ export class Client {
       made.whenOver(forget, forget);
     }
     const shared = task;
-    // Each waits for its own time. The last ends the work itself, so that what it found is not lost.
-    const expire = (why: ProofdnsError, abort: (why: ProofdnsError) => void): void => {
-      if (shared.waiting > 1) abort(why);
-      else shared.abort(why);
-    };
-    return this.#call(options, ({ signal }) => shared.join(signal), expire);
+    return this.#call(options, ({ signal }) => shared.join(signal));
   }
 
   /** The newest head. */
@@ -239,27 +236,27 @@ export class Client {
   }
 
   /**
-   * Proves that a record is in the checksum database of the newest head, given that it was proven under `kept`, the head of a kept proof: that
-   * the database of the two is one (spec/client.md §10). Then it is proven as `proveRecord` would, and need not be asked for.
+   * Proves that a record is in the checksum database of a head, given that it was proven under `kept`, the head of a kept proof: that
+   * the database of the two is one (spec/client.md §10). Then it is proven as `recordProof` would under that head, and need not be asked for.
    * Returns the queries made for it.
    *
-   * Throws as `proveRecord`: `NO_ANSWER` also if the server has no such proof, `SUMDB_FORK` with evidence, `SUMDB_EXTENSION_NOT_PROVEN`.
+   * Throws as `recordProof`: `NO_ANSWER` also if the server has no such proof, `SUMDB_FORK` with evidence, `SUMDB_EXTENSION_NOT_PROVEN`.
    */
   proveContinuity(
     kept: Pick<VerifiedHead, "leaf">,
     { logIndex }: Pick<ClaimedRecord, "logIndex">,
-    options: CallOptions = {},
+    options: RecordOptions = {},
   ): Promise<number> {
     return this.#call(options, async (asking) => {
-      const head = await this.#heads.newest(asking);
+      const head = options.head ?? (await this.#heads.newest(asking));
       requireCovered(head, logIndex);
-      const tree = formatHex(kept.leaf.treeHead.rootHash);
-      const known = this.#unconnected.get(tree);
+      const trees = rootsOf(kept, head);
+      const known = this.#unconnected.get(trees);
       if (known !== undefined) throw known;
       try {
         await this.#sumdbExtension(kept, head, asking);
       } catch (error) {
-        if (isProofdnsError(error) && error.kind !== "false") this.#unconnected.set(tree, error);
+        if (isProofdnsError(error) && error.kind !== "false") this.#unconnected.set(trees, error);
         throw error;
       }
       await this.#sumdb(head, asking);
@@ -294,10 +291,13 @@ export class Client {
   }
 
   /**
-   * Keeps the tree head of the checksum database that a kept proof is under, and that of another head, as what may contradict each other: the server
-   * proved a record under the second, and denied that it continues the first. Returns where, once for each kept tree.
+   * Keeps the tree head of the checksum database that a kept proof is under, and that of a larger head, as what may contradict each other: a
+   * record was proven under the second, and `proveContinuity` asked in vain for the proof that it continues the first. Returns where, once for each
+   * kept tree; undefined also if that proof was not asked for.
    */
   async keepSuspicion(kept: Pick<VerifiedHead, "leaf">, head: Pick<VerifiedHead, "leaf">): Promise<string | undefined> {
+    // Who has the larger tree has every proof from smaller ones, and who lags none from a larger one.
+    if (sizeOf(kept) >= sizeOf(head) || !this.#unconnected.has(rootsOf(kept, head))) return undefined;
     const tree = formatHex(kept.leaf.treeHead.rootHash);
     if (this.#suspected.has(tree)) return undefined;
     this.#suspected.add(tree);
@@ -320,24 +320,30 @@ export class Client {
   }
 
   /** Bounds a call in time, and saves the evidence of its error. */
-  async #call<T>(
-    { signal }: CallOptions,
-    run: (asking: Asking) => Promise<T>,
-    expire: (why: ProofdnsError, abort: (why: ProofdnsError) => void) => void = (why, abort) => abort(why),
-  ): Promise<T> {
+  async #call<T>({ signal }: CallOptions, run: (asking: Asking) => Promise<T>): Promise<T> {
     signal?.throwIfAborted();
     const controller = new AbortController();
-    const leave = this.#hub.listen(signal, () => controller.abort(signal?.reason));
+    let grace: ReturnType<typeof setTimeout> | undefined;
+    let giveUp: (why: unknown) => void = () => {};
+    const over = new Promise<never>((_, reject) => {
+      giveUp = reject;
+    });
+    // What was asked ends by its signal, and says what it found before; but a transport need not heed it.
+    const abort = (why: unknown): void => {
+      controller.abort(why);
+      grace ??= setTimeout(() => giveUp(why), GRACE);
+    };
+    const leave = this.#hub.listen(signal, () => abort(signal?.reason));
     const timer = setTimeout(() => {
       const why = `no answer that can be verified within ${this.#timeout / 1000} s; is the server slow, or the network?`;
-      expire(new ProofdnsError("UNREACHABLE", why), (reason) => controller.abort(reason));
+      abort(new ProofdnsError("UNREACHABLE", why));
     }, this.#timeout);
     try {
-      return await run({ signal: controller.signal, tally: { queries: 0 } });
+      return await Promise.race([run({ signal: controller.signal, tally: { queries: 0 } }), over]);
     } catch (error) {
       throw await this.#keepEvidence(error);
     } finally {
-      clearTimeout(timer);
+      for (const one of [timer, grace]) clearTimeout(one);
       leave();
     }
   }
@@ -505,6 +511,10 @@ type WithLeaf = Pick<VerifiedHead, "leaf">;
 
 function sizeOf({ leaf }: WithLeaf): number {
   return leaf.treeHead.treeSize;
+}
+
+function rootsOf(...heads: readonly WithLeaf[]): string {
+  return heads.map(({ leaf }) => formatHex(leaf.treeHead.rootHash)).join(" ");
 }
 
 /** Waits for both, so that neither is left under way, and fails as the graver failure, or else the first. */

@@ -1,15 +1,18 @@
 import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
-import { open, rename, rm } from "node:fs/promises";
+import { open, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { encodeUtf8, formatHex } from "../vindex/bytes.ts";
 import { ProofdnsError } from "../vindex/error.ts";
-import { formatKeyId } from "../vindex/note.ts";
+import { formatKeyId, formatVerifierKey } from "../vindex/note.ts";
 import { withFileLock } from "./file-lock.ts";
 import { makeFolder } from "./make-folder.ts";
 import { type MemoryStore, replacement } from "./memory-store.ts";
 import { formatMemory, parseMemory } from "./verify/files.ts";
 import type { Memory, Trust } from "./verify/index.ts";
+
+/** Most suspicions that are kept for one log. */
+const MAX_SUSPICIONS = 1000;
 
 /** Keeps memories as files in a folder, each replaced atomically: written beside, synced, renamed. */
 export class FolderMemoryStore implements MemoryStore {
@@ -63,11 +66,33 @@ export class FolderMemoryStore implements MemoryStore {
   async saveEvidence(evidence: unknown): Promise<string> {
     const { keyId } = this.#trust.logKey;
     const text = `${JSON.stringify(evidence, undefined, 2)}\n`;
-    // Named by its content: what many lookups see is kept once.
-    const id = formatHex(this.#trust.sha256(encodeUtf8(text)).subarray(0, 6));
-    const path = join(this.#folder, `evidence-${formatKeyId(keyId)}-${id}.json`);
+    const suspect = this.#suspectOf(evidence);
+    // Named by its content: what many lookups see is kept once. Suspicions, which anybody on the way can cause, stand apart.
+    const id = formatHex(this.#trust.sha256(encodeUtf8(suspect ?? text)).subarray(0, 6));
+    if (suspect === undefined) {
+      const path = join(this.#folder, `evidence-${formatKeyId(keyId)}-${id}.json`);
+      await this.#replace(path, text);
+      return path;
+    }
+    const prefix = `evidence-suspicion-${formatKeyId(keyId)}-`;
+    const name = `${prefix}${id}.json`;
+    const names = await readdir(this.#folder).catch((): string[] => []);
+    const path = join(this.#folder, name);
+    if (names.includes(name)) return path;
+    if (names.filter((one) => one.startsWith(prefix)).length >= MAX_SUSPICIONS) {
+      const what = `${MAX_SUSPICIONS} suspicions of this log are kept there, and no more`;
+      throw unusable(path, new Error(`${what}: move them away`));
+    }
     await this.#replace(path, text);
     return path;
+  }
+
+  /** What a suspicion is known by: of one kept tree of the checksum database the first is kept, of anything else each. Undefined for no suspicion. */
+  #suspectOf(evidence: unknown): string | undefined {
+    const { type, key, notes } = (evidence ?? {}) as { type?: unknown; key?: unknown; notes?: unknown };
+    if (type !== "proofdns-suspicion/1") return undefined;
+    const isOfSumdb = key === formatVerifierKey(this.#trust.sumdbKey);
+    return JSON.stringify(isOfSumdb && Array.isArray(notes) ? notes[0] : evidence);
   }
 
   async #replace(path: string, text: string): Promise<void> {

@@ -1,3 +1,5 @@
+import { graver } from "./asker.ts";
+
 /**
  * Work that several wait for. It is under way from the beginning, ends early when nobody waits for it any more, and fails nobody
  * who has left.
@@ -8,7 +10,7 @@ export class SharedTask<T> {
   #waiting = 0;
   #isOver = false;
 
-  /** `run` begins at once; its signal is aborted when the last that waits has left. */
+  /** `run` begins at once; its signal is aborted when the last that waits has left, with the reason for which that left. */
   constructor(run: (signal: AbortSignal) => Promise<T>) {
     this.#promise = run(this.#controller.signal);
     const over = (): void => {
@@ -22,37 +24,31 @@ export class SharedTask<T> {
     return this.#controller.signal.aborted;
   }
 
-  /** How many wait for it. */
-  get waiting(): number {
-    return this.#waiting;
-  }
-
-  /** Gives it up: it ends by its signal, which has this reason, and who waits gets what it ends with. */
-  abort(reason: unknown): void {
-    this.#controller.abort(reason);
-  }
-
   /** Calls one of the two when it is over, without waiting for it in the sense of `join`. */
   whenOver(onResult: (result: T) => void, onFailure: () => void): void {
     this.#promise.then(onResult, onFailure);
   }
 
-  /** Waits for the outcome, or until `signal` is aborted: then it rejects with the signal's reason. */
+  /**
+   * Waits for the outcome, or until `signal` is aborted: then it rejects with the signal's reason. The last that leaves waits until the work has
+   * ended by its signal, and gets what it found if that is graver.
+   */
   join(signal: AbortSignal | undefined): Promise<T> {
     this.#waiting++;
     return new Promise<T>((resolve, reject) => {
-      const leave = (): void => {
-        signal?.removeEventListener("abort", abort);
-        if (--this.#waiting === 0 && !this.#isOver) this.#controller.abort();
-      };
+      let left: { readonly reason: unknown } | undefined;
       const abort = (): void => {
-        leave();
-        reject(signal?.reason);
+        signal?.removeEventListener("abort", abort);
+        left = { reason: signal?.reason };
+        if (--this.#waiting > 0 || this.#isOver) reject(left.reason);
+        else this.#controller.abort(left.reason);
       };
-      if (signal?.aborted === true) return abort();
-      signal?.addEventListener("abort", abort, { once: true });
-      // Both are called once at most: whoever left has settled already, and settles no more.
-      this.#promise.then(resolve, reject).finally(() => signal?.removeEventListener("abort", abort));
+      // Both are called once at most: whoever left and is not the last has settled already, and settles no more.
+      this.#promise
+        .then(resolve, (error: unknown) => reject(left === undefined ? error : graver(error, left.reason)))
+        .finally(() => signal?.removeEventListener("abort", abort));
+      if (signal?.aborted === true) abort();
+      else signal?.addEventListener("abort", abort, { once: true });
     });
   }
 }

@@ -251,6 +251,16 @@ test("an old head that was forged fails the check, whatever it was asked for", a
   assert.equal(exitCodeOfReport(report), 3);
 });
 
+test("what a query selects is withheld, and not unmatched, where no proof of its age is to be had", async () => {
+  for (const hidden of [/_sumdb$/, /_record$/]) {
+    const transport = (honest: Parameters<typeof hide>[0]): ReturnType<typeof hide> => hide(honest, hidden);
+    const report = await scene.list(["example.com/a@latest"], { cooldown: WEEK, transport });
+    const { status, offered, withheld } = resultOf(report, "example.com/a");
+    assert.deepEqual([status, offered, withheld.at(-1)?.reason], ["withheld", undefined, "unproven"]);
+    assert.equal(exitCodeOfReport(report), 2);
+  }
+});
+
 test("offline nothing is asked for ages or cooldown, and what has no date is withheld", async () => {
   const report = await scene.list(["example.com/a@v1.0.0"], { cooldown: WEEK, withAges: true, isOffline: true });
   assert.deepEqual(

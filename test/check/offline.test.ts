@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -131,6 +132,20 @@ test("a version whose record is kept is withheld where nothing kept connects it 
   }
 });
 
+test("one file of an extension with a size that is no exact number is as if it were not there", async () => {
+  await check();
+  const expected = shown(await offline());
+  for (const file of keptFiles(".sumdb")) {
+    const [older = "", , payload = ""] = readFileSync(file, "utf8").split("\n");
+    const newer = Buffer.alloc(32, 7);
+    const id = createHash("sha256").update(Buffer.from(older, "base64")).update(newer).digest("hex").slice(0, 32);
+    const name = file.replace(/\.\d+\.[0-9a-f]{32}\.sumdb$/, `.9007199254740994.${id}.sumdb`);
+    assert.notEqual(name, file);
+    writeFileSync(name, `${older}\n${newer.toString("base64")}\n${payload}\n`);
+  }
+  assert.deepEqual(shown(await offline()), expected);
+});
+
 test("an earlier head that is kept dates what it covers, and calls nothing else too young", async () => {
   await check();
   // Asked for a head of three hours later, by which v1.3.0 was public, there is only that of a week ago.
@@ -155,6 +170,21 @@ test("an hour more or less is none: what the head of the hour before does not co
   assert.deepEqual(report.modules.map(line), online.modules.map(line));
   assert.equal(resultOf(report, "example.com/fresh").withheld[0]?.reason, "young");
   assert.equal(exitCodeOfReport(report), exitCodeOfReport(online));
+});
+
+test("a later head that nothing connects with a record hides no earlier one that something does", async () => {
+  await check();
+  const day = { seconds: DAY, text: "1d" };
+  const spoilt = await offline({ cooldown: day });
+  const a = resultOf(spoilt, "example.com/a");
+  // The head of a day ago covers v1.3.0, whose record is not kept: without that head v1.2.0 is offered by the one of a week ago.
+  assert.equal(line(a), "outdated minor v1.2.0");
+  assert.deepEqual([a.age?.isProven, a.withheld.at(-1)?.reason, a.errors], [true, "undated", []]);
+  const fresh = resultOf(spoilt, "example.com/fresh");
+  assert.deepEqual([fresh.status, fresh.withheld.at(-1)?.reason], ["withheld", "unproven"]);
+  for (const file of keptFiles(".sumdb")) rmSync(file);
+  const bare = resultOf(await offline({ cooldown: day }), "example.com/a");
+  assert.deepEqual([bare.offered, bare.withheld.at(-1)?.reason], [undefined, "unproven"]);
 });
 
 test("a head that is kept for a later time than asked dates nothing", async () => {

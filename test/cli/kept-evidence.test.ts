@@ -196,7 +196,10 @@ describe("kept evidence of a fork", () => {
     assert.deepEqual([code, stderr], [0, ""]);
   });
 
-  it("counts behind any number of suspicions", async (t) => {
+  it("counts behind any number of suspicions, which have another name and are not looked at", async (t) => {
+    const id = formatKeyId(logKey.verifierKey.keyId);
+    for (let i = 0; i < 3; i++) writeFileSync(join(state, `evidence-suspicion-${id}-${i}.json`), "no JSON");
+    assert.deepEqual(await check(t, ["example.com/a@v1.1.0"]).then(({ code, stderr }) => [code, stderr]), [0, ""]);
     for (let i = 0; i < 150; i++) keep({ type: "proofdns-suspicion/1", n: i });
     const path = join(state, `evidence-${formatKeyId(logKey.verifierKey.keyId)}-z.json`);
     writeFileSync(path, JSON.stringify(ofLog));

@@ -3,6 +3,7 @@ import { getEventListeners } from "node:events";
 import { test } from "node:test";
 import { AbortHub } from "../../src/client/abort-hub.ts";
 import { SharedTask } from "../../src/client/shared-task.ts";
+import { ProofdnsError } from "../../src/vindex/error.ts";
 
 test("a hub has one listener on a signal, as long as anyone listens", () => {
   const hub = new AbortHub();
@@ -94,6 +95,22 @@ test("a shared task that is over stays so: whoever leaves or comes then changes 
   assert.ok(!task.isAbandoned);
   await assert.rejects(task.join(AbortSignal.abort(new Error("enough"))), /enough/);
   assert.equal(await task.join(undefined), 7);
+});
+
+test("the last that leaves a shared task gets what it found, which weighs more than that time was over", async () => {
+  const found = new ProofdnsError("BAD_PROOF", "found");
+  const make = (): SharedTask<number> =>
+    new SharedTask((signal) => new Promise((_, reject) => signal.addEventListener("abort", () => reject(found))));
+  const late = new ProofdnsError("UNREACHABLE", "late");
+  const task = make();
+  const [one, two] = [new AbortController(), new AbortController()];
+  const first = assert.rejects(task.join(one.signal), late);
+  const second = assert.rejects(task.join(two.signal), found);
+  for (const each of [one, two]) each.abort(late);
+  await Promise.all([first, second]);
+  await assert.rejects(make().join(AbortSignal.abort(late)), found, "also one that was told before");
+  // Who ends it of their own will is told their own reason.
+  await assert.rejects(make().join(AbortSignal.abort(new Error("enough"))), /enough/);
 });
 
 test("a shared task that fails fails all, and nobody unheard", async () => {

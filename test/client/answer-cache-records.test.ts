@@ -166,11 +166,9 @@ describe("a kept record", () => {
       await run.later.done();
       assert.equal(readFileSync(cache().recordPath(claim), "utf8"), before, "what may tell of a fork stays");
     }
-    assert.deepEqual(
-      said.mock.calls.map(({ arguments: [text] }) => String(text)).length,
-      1,
-      "only a denial is suspect",
-    );
+    // Who hides a fork would not deny what it can answer with garbage.
+    assert.equal(said.mock.callCount(), 4, "whatever came in place of the proof is suspect, once a run");
+    assert.equal((await scene.evidence()).length, 1, "and is kept once");
     said.mock.restore();
   });
 
@@ -187,13 +185,40 @@ describe("a kept record", () => {
     const texts = said.mock.calls.map(({ arguments: [text] }) => String(text));
     said.mock.restore();
     assert.deepEqual([texts.length, readFileSync(path, "utf8")], [1, before]);
-    assert.match(texts[0] ?? "", /it may have lost proofs, or hide a fork; both tree heads are kept in \S+\/evidence-/);
+    assert.match(
+      texts[0] ?? "",
+      /the server may have lost proofs, or somebody hides a fork; both tree heads are kept in \S+\/evidence-/,
+    );
     const [evidence, ...more] = (await scene.evidence()) as { type: string; notes: string[] }[];
     assert.deepEqual([evidence?.type, evidence?.notes.length, more.length], ["proofdns-suspicion/1", 2, 0]);
     // Beside an honest server it counts, and beside the fork that shows itself it convicts.
     const error = await refusal(() => proveRecord(runOf(side.server()), claim));
     assert.match(error.code, /^SUMDB_(FORK|EXTENSION_NOT_PROVEN)$/);
     await side.remove();
+  });
+
+  it("is compared with the head of the answer that it is for, and one of the same tree is no suspicion", async () => {
+    const logIndex = sizeOf(EPOCHS) - 1;
+    const parsed = parseRecord(encodeUtf8(records[logIndex] as string));
+    assert.ok(parsed !== undefined);
+    const late = { ...parsed, version: parsed.version.text, logIndex };
+    const other = await Scene.make(world);
+    const first = runOf(scene.server(), { client: other.client(other.server()) });
+    await proveRecord(first, late);
+    await first.later.done();
+    await other.remove();
+    // The newest head lags behind that of the answer.
+    const server = scene.server();
+    const behind = scene.server(EPOCHS - 1);
+    const run = runOf({
+      query: (name, options) => (/^_head/.test(shownName(name)) ? behind : server).query(name, options),
+    });
+    const { answer } = await run.client.lookup(STEADY);
+    assert.deepEqual([(await run.client.head()).epoch, answer.head.epoch], [EPOCHS - 1, EPOCHS]);
+    server.asked.length = 0;
+    const { queries } = await proveRecord(run, late, { head: answer.head });
+    assert.deepEqual([queries, server.asked], [0, []]);
+    assert.deepEqual(await scene.evidence(), []);
   });
 
   it("that the newest head does not cover yet is not proven by a later tree", async () => {
@@ -466,6 +491,20 @@ describe("kept extensions", () => {
       assert.equal(await cache().areOneTree(at(a), at(b)), true, `${a} and ${b}`);
     }
     assert.equal(await cache().areOneTree(at(3), at(8)), false);
+  });
+
+  it("are found behind any number of others: a long chain, many from one tree, a near one beside a long way", async () => {
+    const wide = await World.build({ records, sizes: Array.from({ length: records.length - 1 }, (_, i) => i + 2) });
+    const all = wide.size;
+    const many = cache();
+    for (let epoch = 3; epoch < all; epoch++) {
+      for (const from of [1, epoch]) await many.writeExtension(between(from, epoch + 1, wide));
+    }
+    assert.equal(await cache().areOneTree(at(3, wide), at(all, wide)), true, `${all - 3} steps`);
+    assert.equal(await cache().areOneTree(at(1, wide), at(4, wide)), true, "the shortest of many");
+    await keepAll(between(2, 5, wide));
+    assert.equal(await cache().areOneTree(at(1, wide), at(2, wide)), true);
+    await wide.close();
   });
 
   it("of one that both go on from say nothing: a tree may have two continuations", async () => {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmod, copyFile, mkdir, readFile, stat, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { FolderMemoryStore } from "../../src/client/memory-folder.ts";
@@ -65,6 +65,30 @@ test("keeps memory and evidence from other users", async () => {
   assert.equal((await stat(s.folder)).mode & 0o777, 0o700);
   assert.equal((await stat(s.store.path)).mode & 0o777, 0o600);
   assert.equal((await stat(path)).mode & 0o777, 0o600);
+});
+
+test("keeps one suspicion of a tree of the checksum database, apart from evidence, and not without end", async () => {
+  const s = await scene(11);
+  const key = formatVerifierKey(trust.sumdbKey);
+  const suspicion = (older: string, newer: string, of = key): object => ({
+    type: "proofdns-suspicion/1",
+    key: of,
+    notes: [older, newer],
+  });
+  const path = await s.store.saveEvidence(suspicion("a", "b"));
+  assert.match(basename(path), /^evidence-suspicion-[0-9a-f]{8}-[0-9a-f]{12}\.json$/);
+  assert.equal(await s.store.saveEvidence(suspicion("a", "c")), path);
+  assert.deepEqual(JSON.parse(await readFile(path, "utf8")), suspicion("a", "b"), "the first stays");
+  assert.notEqual(await s.store.saveEvidence(suspicion("b", "c")), path);
+  // Of heads of the log each is kept: it comes with a failure.
+  const ofLog = ["b", "c"].map((newer) => s.store.saveEvidence(suspicion("a", newer, "the log")));
+  assert.equal(new Set(await Promise.all(ofLog)).size, 2);
+  for (let i = 0; i < 1000; i++) {
+    await writeFile(path.replace(/[0-9a-f]{12}\.json$/, `${String(i).padStart(12, "0")}.json`), "{}");
+  }
+  await assert.rejects(s.store.saveEvidence(suspicion("d", "e")), /1000 suspicions .* are kept there, and no more/);
+  assert.equal(await s.store.saveEvidence(suspicion("a", "f")), path);
+  assert.match(await s.store.saveEvidence({ type: "proofdns-evidence/1" }), /evidence-[0-9a-f]{8}-[0-9a-f]{12}\.json$/);
 });
 
 test("keeps the memories of two logs of one name apart", async () => {

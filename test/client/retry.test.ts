@@ -256,6 +256,32 @@ test("ends every call by its timeout, and leaves no query under way", async () =
   }
 });
 
+test("ends every call a moment after its timeout or its signal, though the transport heeds neither", async () => {
+  const s = await scene(5);
+  const deaf: Transport = { query: () => new Promise(() => {}) };
+  const deafTo = (names: RegExp): Transport => {
+    const server = s.server();
+    return { query: (name, options) => (names.test(shownName(name)) ? deaf : server).query(name, options) };
+  };
+  const calls: [transport: Transport, call: (client: Client, signal?: AbortSignal) => Promise<unknown>][] = [
+    [deaf, (client, signal) => client.lookup(STEADY, signal && { signal })],
+    [deaf, (client, signal) => client.head(signal && { signal })],
+    [deaf, (client, signal) => client.age(3600, signal && { signal })],
+    [deafTo(/_record$/), (client, signal) => client.lookup(STEADY, { withRecord: true, ...(signal && { signal }) })],
+  ];
+  await Promise.all(
+    calls.map(async ([transport, call]) => {
+      assert.equal((await refusal(() => call(clientOf(s, transport, { timeout: 100 })))).code, "UNREACHABLE");
+      const signal = AbortSignal.abort(new Error("told to"));
+      await assert.rejects(call(clientOf(s, transport), signal), /told to/);
+      const controller = new AbortController();
+      const calling = call(clientOf(s, transport), controller.signal);
+      setTimeout(() => controller.abort(new Error("told to")), 20);
+      await assert.rejects(calling, /told to/);
+    }),
+  );
+});
+
 test("takes only timeouts that a timer can keep", async () => {
   const s = await scene();
   for (const timeout of [0, -1, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 31]) {
@@ -272,6 +298,19 @@ test("reports what was found before the timeout", async () => {
   };
   const error = await refusal(() => clientOf(s, stuckByTcp, { timeout: 1000 }).lookup(STEADY));
   assert.equal(error.code, "BAD_PROOF");
+});
+
+test("reports what was found of a head before the timeout, too", async () => {
+  for (const call of [(client: Client) => client.lookup(STEADY), (client: Client) => client.head()]) {
+    const s = await scene();
+    const liar = tamper(s.server(), HEAD, (payload) => flip(payload));
+    const stuckByTcp: Transport = {
+      query: (name, options = {}) =>
+        options.tcp === true ? stuck(liar, /./).query(name, options) : liar.query(name, options),
+    };
+    const error = await refusal(() => call(clientOf(s, stuckByTcp, { timeout: 300 })));
+    assert.equal(error.kind, "false", error.message);
+  }
 });
 
 test("who joins a lookup has all of its own time, and who began it no more than its own", async () => {
