@@ -67,7 +67,7 @@ export class LogWalk {
     if (!ed25519.verify(logKey.publicKey, encodeUtf8(text), logSignature)) {
       throw new ProofdnsError(
         "BAD_LOG_SIGNATURE",
-        `the signature by ${logKey.keyName} on epoch ${epoch} is wrong, or the sumdb is another than ${sumdbKey.keyName}`,
+        `the signature by ${logKey.keyName} on epoch ${epoch} is wrong, or the checksum database is another than ${sumdbKey.keyName}: is the one given right?`,
       );
     }
     const { keyName, keyId } = logKey;

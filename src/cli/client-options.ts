@@ -178,6 +178,8 @@ function makeTransport(given: readonly string[] | undefined): Transport {
   try {
     return servers.length === 0 ? new SystemTransport(parseTransport([])) : parseTransport(servers);
   } catch (error) {
+    if (given === undefined && isProofdnsError(error, "MALFORMED_INPUT"))
+      throw new ProofdnsError("MALFORMED_INPUT", `$PROOFDNS_SERVER: ${error.message}`, { cause: error });
     if (servers.length > 0 || !isProofdnsError(error, "UNREACHABLE")) throw error;
     throw new ProofdnsError("UNREACHABLE", `${error.message}: --server HOST:PORT or $PROOFDNS_SERVER`, {
       cause: error,
@@ -230,7 +232,7 @@ export async function readTrust(
 ): Promise<Trust> {
   const { bytes, policy } = await readPolicy(options.policy ?? readVariable("PROOFDNS_POLICY"));
   const trust = makeTrust({
-    zone: zoneOf(options.zone ?? readVariable("PROOFDNS_ZONE"), policy),
+    zone: zoneOf(options.zone, policy),
     policy: bytes,
     sumdbKey: sumdbKeyText(options.sumdbKey, goEnv),
     maxAge: parseDuration(options.maxAge, "--max-age"),
@@ -249,6 +251,15 @@ export async function readTrust(
 
 function zoneOf(given: string | undefined, policy: Policy): string {
   if (given !== undefined) return parseZoneName(given);
+  const variable = readVariable("PROOFDNS_ZONE");
+  if (variable !== undefined) {
+    try {
+      return parseZoneName(variable);
+    } catch (error) {
+      if (!(error instanceof ProofdnsError)) throw error;
+      throw new ProofdnsError(error.code, `$PROOFDNS_ZONE: ${error.message}`, { cause: error });
+    }
+  }
   const names = policy.logs.map(({ verifierKey }) => verifierKey.keyName);
   const [only, ...others] = names.filter((name) => name.endsWith("/p1"));
   if (only !== undefined && others.length === 0) return parseZoneName(only.slice(0, -"/p1".length));

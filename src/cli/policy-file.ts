@@ -43,7 +43,11 @@ export async function readPolicy(nameOrPath: string | undefined): Promise<Policy
   try {
     bytes = await readInputFile(path, MAX_POLICY_LENGTH, "the policy", "MALFORMED_POLICY");
   } catch (error) {
-    if (!(error instanceof ProofdnsError) || !isPolicyName(name)) throw error;
+    if (!(error instanceof ProofdnsError)) throw error;
+    if (!isPolicyName(name)) {
+      const message = `${error.message}; a policy is a file of keys, which the operator of the index gives out`;
+      throw new ProofdnsError("MALFORMED_POLICY", message, { cause: error });
+    }
     const next =
       nameOrPath === undefined
         ? "give one with --policy FILE or $PROOFDNS_POLICY, or keep one for all times with: proofdns policy add default FILE"

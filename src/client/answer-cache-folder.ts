@@ -64,6 +64,8 @@ export class FolderAnswerCache implements AnswerCache {
   readonly #onIgnored: (message: string) => void;
   /** Epochs whose head was not to be had in the form that stands alone: it is asked for once, not for each thing under it. */
   readonly #unkept = new Set<number>();
+  /** True once it was said that nothing can be kept. */
+  #isSaid = false;
   readonly #proofHeads = new WeakMap<VerifiedHead, ProofHead>();
   readonly #extensions: KeptExtensions;
 
@@ -233,7 +235,7 @@ export class FolderAnswerCache implements AnswerCache {
     const { answer, versions, payload } = lookup;
     const ttl = Math.min(lookup.ttl, MAX_TTL);
     const name = this.#nameOf(formatProofSubject(subject));
-    await unlessImpossible(async () => {
+    await this.#unlessImpossible(async () => {
       const head = await this.#proofHead(answer.head, client, options);
       if (head === undefined) return;
       await this.#keep(name, { subject, head, answer: payload, versions }, this.#now() + ttl);
@@ -248,7 +250,7 @@ export class FolderAnswerCache implements AnswerCache {
     options: CallOptions = {},
   ): Promise<void> {
     const { path, version } = record;
-    await unlessImpossible(async () => {
+    await this.#unlessImpossible(async () => {
       const head = await this.#proofHead(proof.head, client, options);
       if (head === undefined) return;
       const subject = { kind: "record", path, version } as const;
@@ -282,7 +284,7 @@ export class FolderAnswerCache implements AnswerCache {
   /** Keeps a head that dates records. What cannot be written is not kept. */
   async writeAge(time: number, { payload }: ProvenAge): Promise<void> {
     if (!Number.isSafeInteger(time) || time < 0) throw new RangeError(`not Unix seconds: ${time}`);
-    await unlessImpossible(() => this.#files.replace(`t${time}.head`, `${formatBase64(payload)}\n`, this.#now()));
+    await this.#unlessImpossible(() => this.#files.replace(`t${time}.head`, `${formatBase64(payload)}\n`, this.#now()));
   }
 
   areOneTree(a: WithLeaf, b: WithLeaf): Promise<boolean> {
@@ -291,21 +293,27 @@ export class FolderAnswerCache implements AnswerCache {
 
   /** Keeps an extension. What cannot be written is not kept. */
   writeExtension(extension: SumdbExtension): Promise<void> {
-    return unlessImpossible(() => this.#extensions.write(extension));
+    return this.#unlessImpossible(() => this.#extensions.write(extension));
   }
 
   /** Removes what nobody has asked for in a month. */
   prune(): Promise<void> {
     return this.#files.prune();
   }
-}
 
-/** A cache that is not to be had costs a query next time, and no more. */
-async function unlessImpossible(write: () => Promise<void>): Promise<void> {
-  try {
-    await write();
-  } catch (error) {
-    if (error instanceof TypeError || error instanceof RangeError) throw error;
+  /** A cache that is not to be had costs a query next time, and no more; but who counts on it is told. */
+  async #unlessImpossible(write: () => Promise<void>): Promise<void> {
+    try {
+      await write();
+    } catch (error) {
+      if (error instanceof TypeError || error instanceof RangeError) throw error;
+      // Others are of the network: what could not be asked for is not kept.
+      if (!(error instanceof Error && "syscall" in error) || this.#isSaid) return;
+      this.#isSaid = true;
+      this.#onIgnored(
+        `what is proven cannot be kept in ${this.#files.path}: ${error.message}; --cache names another folder, and --no-cache keeps nothing`,
+      );
+    }
   }
 }
 

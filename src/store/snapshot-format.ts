@@ -47,8 +47,8 @@ export interface Manifest {
 }
 
 /** A snapshot that is not what it says, or not what was signed. */
-export function badSnapshot(why: string, cause?: unknown): ProofdnsError {
-  return new ProofdnsError("BAD_SNAPSHOT", `the snapshot is not used: ${why}; get it again, from elsewhere`, { cause });
+export function badSnapshot(why: string, cause?: unknown, next = "get it again, from elsewhere"): ProofdnsError {
+  return new ProofdnsError("BAD_SNAPSHOT", `the snapshot is not used: ${why}; ${next}`, { cause });
 }
 
 export function formatManifest(manifest: Manifest): string {

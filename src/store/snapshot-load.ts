@@ -119,9 +119,13 @@ function readManifest(folder: string, trust: SnapshotTrust): Manifest {
   const { origin, logKey, sumdbKey } = manifest;
   const wanted = { logKey: formatVerifierKey(trust.logKey), sumdbKey: formatVerifierKey(trust.sumdbKey) };
   if (logKey !== wanted.logKey || origin !== trust.logKey.keyName)
-    throw badSnapshot(`it is of the log ${logKey}, not of ${wanted.logKey} (--log-key)`);
+    throw badSnapshot(`it is of the log ${logKey}, not of ${wanted.logKey}`, undefined, "is --log-key right?");
   if (sumdbKey !== wanted.sumdbKey)
-    throw badSnapshot(`it is of the checksum database ${sumdbKey}, not of ${wanted.sumdbKey} (--sumdb-key)`);
+    throw badSnapshot(
+      `it is of the checksum database ${sumdbKey}, not of ${wanted.sumdbKey}`,
+      undefined,
+      "if that is yours, name its key by --sumdb-key",
+    );
   const levels = manifest.hashes ? hashLevels(manifest.sumdbSize) : 0;
   const expected = [
     EPOCHS_FILE,

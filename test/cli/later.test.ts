@@ -84,25 +84,34 @@ test("a server that never sends the head that would be kept makes no command lat
   session.close();
 });
 
-/** A session as a command opens it, for the policy of the world. */
-async function sessionOf(s: Scene, cache: string | false = false): ReturnType<typeof openClient> {
+const GO_ENV = {
+  GOSUMDB: "sum.golang.org",
+  GONOSUMDB: "",
+  GOPRIVATE: "",
+  GONOPROXY: "",
+  GOMODCACHE: "",
+} as unknown as GoEnv;
+
+/** Options as a command has them, for the policy of the world. */
+function optionsOf(s: Scene, cache: string | false): Parameters<typeof openClient>[0] {
   const policy = join(dirname(s.folder), "policy");
   writeFileSync(policy, policyOf(world.keys));
-  const goEnv = { GOSUMDB: "sum.golang.org", GONOSUMDB: "", GOPRIVATE: "", GONOPROXY: "", GOMODCACHE: "" };
-  return openClient(
-    {
-      policy,
-      cache,
-      server: ["127.0.0.1:53"],
-      state: s.folder,
-      sumdbKey: formatVerifierKey(world.keys.sumdb.verifierKey),
-      maxAge: "24h",
-      freshness: true,
-      timeout: "30s",
-      jobs: "4",
-    },
-    goEnv as unknown as GoEnv,
-  );
+  return {
+    policy,
+    cache,
+    server: ["127.0.0.1:53"],
+    state: s.folder,
+    sumdbKey: formatVerifierKey(world.keys.sumdb.verifierKey),
+    maxAge: "24h",
+    freshness: true,
+    timeout: "30s",
+    jobs: "4",
+  };
+}
+
+/** A session as a command opens it. */
+function sessionOf(s: Scene, cache: string | false = false): ReturnType<typeof openClient> {
+  return openClient(optionsOf(s, cache), GO_ENV);
 }
 
 test("a cache in the working folder makes nothing there that the go command would take for its own", async () => {
@@ -121,4 +130,21 @@ test("a cache in the working folder makes nothing there that the go command woul
   assert.equal(names.length, 2, String(names));
   for (const name of names) assert.doesNotMatch(name, /^go\.(mod|sum|work)$|^vendor$|\.go$/);
   session.close();
+});
+
+test("a variable that makes no sense is named as what is wrong", async () => {
+  const s = await scene();
+  for (const [name, value, why] of [
+    ["PROOFDNS_SERVER", "foo:bar", /^\$PROOFDNS_SERVER: server "foo:bar": expected HOST/],
+    ["PROOFDNS_ZONE", "a..b", /^\$PROOFDNS_ZONE: .*expected a domain name/],
+  ] as const) {
+    process.env[name] = value;
+    try {
+      const { server, ...options } = optionsOf(s, false);
+      assert.deepEqual(server, ["127.0.0.1:53"]);
+      await assert.rejects(openClient(options, GO_ENV), { message: why });
+    } finally {
+      delete process.env[name];
+    }
+  }
 });

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it, mock } from "node:test";
 import { describePolicy, makePolicyCommand } from "../../src/cli/policy.ts";
-import { isPolicyName } from "../../src/cli/policy-file.ts";
+import { isPolicyName, readPolicy } from "../../src/cli/policy-file.ts";
 import { parsePolicy } from "../../src/vindex/policy.ts";
 import { makeKeys, policyOf, policyWith } from "../attack/world.ts";
 import { withEnvironment } from "./in-process.ts";
@@ -106,4 +106,13 @@ describe("policies that are kept", () => {
     assert.deepEqual([readdirSync(folder), readdirSync(home).includes("file.policy")], [["notes.txt"], true]);
     assert.match(await policy("list"), /no policies in .*; keep one with: proofdns policy add NAME FILE/);
   });
+});
+
+it("a policy that is not there, or is a key, is refused with what a policy is", async () => {
+  for (const given of ["./none.policy", "l.example.org/p1+01234567+AQIDBA=="]) {
+    await assert.rejects(readPolicy(given), {
+      code: "MALFORMED_POLICY",
+      message: /no such file.*a policy is a file of keys/,
+    });
+  }
 });
