@@ -1,8 +1,8 @@
 import { basename, dirname, join, resolve } from "node:path";
 import {
   inspectBinary,
-  isPlatformFolder,
   lineOfMalformed,
+  listProgramNames,
   type ModuleList,
   matchesPrefixPatterns,
   parseModuleList,
@@ -217,7 +217,7 @@ class InputReader {
   /** Number of Go binaries found, those that could not be read too. */
   async #programsIn(folder: string): Promise<number> {
     const withDeps = this.#options.isIndirectWanted === true;
-    const names = await this.#namesIn(folder);
+    const names = await listProgramNames(folder, entriesOf, (path, read) => this.attempt(path, read));
     let programs = 0;
     let others = 0;
     for (const name of names.slice(0, MAX_FILES)) {
@@ -248,20 +248,6 @@ class InputReader {
       );
     }
     return programs;
-  }
-
-  /** Names of files and links in a folder and, of programs for other platforms, in its folders like `windows_amd64`. */
-  async #namesIn(folder: string): Promise<string[]> {
-    const entries = await entriesOf(folder);
-    const names = entries.filter((entry) => !entry.isDirectory()).map(({ name }) => name);
-    for (const entry of entries) {
-      if (!entry.isDirectory() || !isPlatformFolder(entry.name)) continue;
-      const path = join(folder, entry.name);
-      await this.attempt(path, async () => {
-        for (const one of await entriesOf(path)) if (!one.isDirectory()) names.push(join(entry.name, one.name));
-      });
-    }
-    return names.sort();
   }
 
   /** Undefined for a Go binary, which was read; else half a sentence about why it is none. */

@@ -29,7 +29,7 @@ import {
 import { parseDuration } from "./duration.ts";
 import { messageOf } from "./exit-code.ts";
 import { holdsBack } from "./holds-back.ts";
-import { checkOptions } from "./option-rules.ts";
+import { checkOptions, strictRule } from "./option-rules.ts";
 import { proveAge, proveRecord } from "./session-record.ts";
 
 interface CheckCommandOptions extends ClientCommandOptions {
@@ -117,10 +117,7 @@ async function runCheck(
   streams: CheckStreams,
 ): Promise<number> {
   checkOptions([
-    [
-      options.offline === true && options.strict === true,
-      "--strict asks for proofs, and --offline asks nothing: leave out one of them",
-    ],
+    strictRule(options),
     [!options.fail && options.exitCode !== undefined, "--exit-code and --no-fail both say what 1 becomes: give one"],
     [options.emit !== undefined && isJson(options), "--emit prints commands and nothing else: leave out --json"],
     [(options.ignore ?? []).some((pattern) => pattern.trim() === ""), "--ignore: expected a pattern, as in GOPRIVATE"],

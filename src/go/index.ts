@@ -12,7 +12,7 @@ export { type CachedModule, listModuleCache, type ModuleCacheOptions, readCached
 export { type ListedModule, type ModuleList, parseModuleList, type RefuseLine } from "./module-list.ts";
 export { fetchGoMod, MAX_GO_MOD, type ModuleProxyOptions, type ProxyEntry, parseGoProxy } from "./module-proxy.ts";
 export { findPrefixPattern, matchesPattern, matchesPrefixPatterns } from "./path-pattern.ts";
-export { isPlatformFolder } from "./platform-folder.ts";
+export { listProgramNames } from "./platform-folder.ts";
 export { canonicalVersion, comparePrecedence, parseAnyVersion, type StepKind, stepKind } from "./semver.ts";
 export { resolveVersionQuery, type VersionQueryOptions } from "./version-query.ts";
 export { makeWebFetch, WebProxies, type WebProxy } from "./web-proxy.ts";

@@ -4,7 +4,7 @@ import { basename, dirname, join } from "node:path";
 import { inspectBinary } from "../go/build-info.ts";
 import { type GoMod, parseGoMod, type Replacement } from "../go/go-mod.ts";
 import { parseGoWork } from "../go/go-work.ts";
-import { isPlatformFolder } from "../go/platform-folder.ts";
+import { listProgramNames } from "../go/platform-folder.ts";
 import { readInputFile } from "../input/input-file.ts";
 import { printable } from "../input/printable.ts";
 import { decodeUtf8 } from "../vindex/bytes.ts";
@@ -64,7 +64,7 @@ class ClaimReader {
     if ((await statOf(join(folder, "go.work"))) === "file") return this.#goWork(join(folder, "go.work"));
     if ((await statOf(join(folder, "go.mod"))) === "file") return this.#goMod(join(folder, "go.mod"));
     if ((await statOf(join(folder, "go.sum"))) === "file") return this.#goSumAlone(join(folder, "go.sum"));
-    const names = await this.#namesIn(folder);
+    const names = await listProgramNames(folder, entriesOf, (path, read) => this.attempt(path, read));
     let binaries = 0;
     for (const name of names.slice(0, MAX_FILES)) {
       const file = join(folder, name);
@@ -81,20 +81,6 @@ class ClaimReader {
     if (binaries === 0) {
       throw refusal(`nothing to verify in ${printable(folder)}: it has no go.mod, go.work, go.sum and no Go binary`);
     }
-  }
-
-  /** Names of files and links in a folder and, of programs for other platforms, those in its folders like `windows_amd64`. */
-  async #namesIn(folder: string): Promise<string[]> {
-    const entries = await entriesOf(folder);
-    const names = entries.filter((entry) => !entry.isDirectory()).map(({ name }) => name);
-    for (const entry of entries) {
-      if (!entry.isDirectory() || !isPlatformFolder(entry.name)) continue;
-      const path = join(folder, entry.name);
-      await this.attempt(path, async () => {
-        for (const one of await entriesOf(path)) if (!one.isDirectory()) names.push(join(entry.name, one.name));
-      });
-    }
-    return names.sort();
   }
 
   /** Undefined for a Go binary, which was read; else why it is none. */
